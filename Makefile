@@ -1,0 +1,70 @@
+# `make demo` and `make test` are all a newcomer needs. Both need Python 3.11+, pip and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := var/demo
+export HF_HUB_OFFLINE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lint types laws pytest serve mlflow runtime-check clean
+
+help:  ## Say what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(VENV)/.train  ## Simulate a world, train on it, rank a brief through the real service
+	rm -rf $(DEMO)
+	$(BIN)/python -m training simulate $(DEMO)/world --creators 1000 --seed 7
+	$(BIN)/python -m training train $(DEMO)/world
+	$(BIN)/python -m examples.ask examples/brief.json
+	@echo
+	@echo "All of this is SIMULATED data. Next:"
+	@echo "  make serve    the API on http://127.0.0.1:8000/docs"
+	@echo "  make mlflow   runs, figures and plots on http://127.0.0.1:5000"
+
+test: check  ## Set up and pass the tests (all of `make check`)
+
+check: lint types laws pytest  ## Format, lint, strict types, import laws, tests
+
+format: $(VENV)/.dev  ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+laws: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+pytest: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+serve: $(VENV)/.train  ## Serve the API
+	$(BIN)/python -m service serve
+
+mlflow: $(VENV)/.train  ## Open the MLflow UI on the product's store
+	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server --backend-store-uri sqlite:///var/mlflow.db \
+		--artifacts-destination var/artifacts --host 127.0.0.1 --port 5000
+
+runtime-check: $(VENV)/.train  ## Prove the image's runtime list in a clean environment
+	sh .ci/runtime_check.sh
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# Extras by activity; each is installed once for each change of what it is made from.
+$(VENV)/.train: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train]'
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.train
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,dev]'
+	touch $@
+
+clean:  ## Remove what was made here
+	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis

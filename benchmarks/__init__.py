@@ -1,0 +1,1 @@
+"""What is measured, each as a ratio or a figure that one command prints with the machine named."""

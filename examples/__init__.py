@@ -1,0 +1,1 @@
+"""A brief to try, and a script that asks the real service."""

@@ -1,0 +1,1 @@
+"""Facts, and the one definition of every feature. Knows nothing of models, HTTP or MLflow."""

@@ -1,0 +1,350 @@
+"""What is known of a creator as of a moment: engagement, trust, fatigue, growth, price.
+
+Names and formulas stand in `catalogue`. Knows nothing of any brief, nor of niches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.catalogue import CREATOR_FEATURES
+from features.facts import UNKNOWN_TIER, Asks, Facts, tier_code
+from features.rates import Posterior, RateHistory
+from features.windows import (
+    FIXED_POINT,
+    MICROSECONDS_PER_DAY,
+    Floats,
+    Ints,
+    Prefix,
+    Ragged,
+    Timeline,
+    ratio,
+    slice_max,
+    to_fixed,
+)
+
+ENGAGEMENT_DAYS = 180.0
+TREND_DAYS = 30.0
+TREND_BASE_DAYS = 120.0
+YEAR_DAYS = 365.0
+PEER_POSTS_MIN = 20  # fewer posts of similar creators tell nothing: the comparison is missing
+
+
+@dataclass(frozen=True)
+class LogMeans:
+    """Means of a logarithm over a window, of a creator's posts and of similar creators' posts."""
+
+    own_sum: Prefix
+    own_count: Prefix
+    peer_sum: Prefix
+    peer_count: Prefix
+
+    @classmethod
+    def build(cls, log_value: Floats, by_peer: Timeline) -> LogMeans:
+        known = ~np.isnan(log_value)
+        fixed = to_fixed(log_value)
+        return cls(
+            Prefix.build(fixed),
+            Prefix.build(known),
+            Prefix.build(fixed[by_peer.order]),
+            Prefix.build(known[by_peer.order]),
+        )
+
+    def own(self, first: Ints, past: Ints) -> Floats:
+        return ratio(
+            self.own_sum.between(first, past), self.own_count.between(first, past) * FIXED_POINT
+        )
+
+    def peers(self, first: Ints, past: Ints) -> Floats:
+        count = self.peer_count.between(first, past)
+        mean = ratio(self.peer_sum.between(first, past), count * FIXED_POINT)
+        return np.where(count >= PEER_POSTS_MIN, mean, np.nan)
+
+
+@dataclass(frozen=True)
+class History:
+    """Prefix sums over all facts, built once for any number of asks."""
+
+    facts: Facts
+    by_peer: Timeline
+    engagement: LogMeans
+    engagement_views: LogMeans
+    comments_per_like: LogMeans
+    views_per_follower: LogMeans
+    views: LogMeans
+    sponsored_likes: LogMeans
+    organic_likes: LogMeans
+    counts: dict[str, Prefix]
+    gap_days: Prefix
+    gap_days_squared: Prefix
+    follower_step: Floats
+    click_rates: RateHistory
+    conversion_rates: RateHistory
+
+
+def build_history(facts: Facts) -> History:
+    """Sum what can be summed once."""
+    posts = facts.posts
+    by_peer = Timeline.build(posts.peer, posts.timeline.time_us, posts.post_id.astype(str))
+    reaction = posts.likes + posts.comments
+    seen = ~np.isnan(posts.views)
+    followed = posts.followers > 0
+    followers = np.where(followed, posts.followers, np.nan)
+    log_reaction = np.log(reaction + 1)
+
+    def means(values: Floats) -> LogMeans:
+        return LogMeans.build(values, by_peer)
+
+    def total(values: Floats, where: NDArray[np.bool_]) -> Prefix:
+        return Prefix.build(np.where(where, values, 0).astype(np.int64))
+
+    every = np.ones(len(reaction), dtype=bool)
+    gap = _gap_days(posts.timeline)
+    outcomes = facts.outcomes
+    clicked = ~np.isnan(outcomes.clicks)
+    tie = outcomes.sponsorship_id.astype(str)
+    zero = np.zeros(len(outcomes), dtype=np.int64)
+    return History(
+        facts=facts,
+        by_peer=by_peer,
+        engagement=means(log_reaction - np.log(followers)),
+        engagement_views=means(log_reaction - np.log(posts.views + 1)),
+        comments_per_like=means(np.log(posts.comments + 1) - np.log(posts.likes + 1)),
+        views_per_follower=means(np.log(posts.views + 1) - np.log(followers)),
+        views=means(np.log(posts.views + 1)),
+        sponsored_likes=means(np.where(posts.sponsored, log_reaction, np.nan)),
+        organic_likes=means(np.where(posts.sponsored, np.nan, log_reaction)),
+        counts={
+            "posts": Prefix.build(every),
+            "sponsored": Prefix.build(posts.sponsored),
+            "likes": total(posts.likes, every),
+            "comments": total(posts.comments, every),
+            "reaction_followed": total(reaction, followed),
+            "followers": total(posts.followers, followed),
+            "reaction_seen": total(reaction, seen),
+            "views": total(posts.views, seen),
+            "views_followed": total(posts.views, seen & followed),
+            "followers_seen": total(posts.followers, seen & followed),
+            "collaborations": Prefix.build(facts.ads.collaboration),
+        },
+        gap_days=Prefix.build(to_fixed(gap)),
+        gap_days_squared=Prefix.build(to_fixed(gap**2)),
+        follower_step=_steps(facts.follower_timeline, facts.follower_count),
+        click_rates=RateHistory.build(
+            outcomes.creator,
+            outcomes.peer,
+            outcomes.resolved_us,
+            np.where(clicked, outcomes.clicks, 0).astype(np.int64),
+            np.where(clicked, outcomes.impressions, zero),
+            tie,
+        ),
+        conversion_rates=RateHistory.build(
+            outcomes.creator,
+            outcomes.peer,
+            outcomes.resolved_us,
+            outcomes.conversions,
+            outcomes.impressions,
+            tie,
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class CreatorNumbers:
+    """The creator's part of every row.
+
+    Attributes:
+        values: ``(n_asks, len(CREATOR_FEATURES))`` float64 in the catalogue's order.
+        clicks, conversions: Posteriors of the past rates, which the pair features shrink towards.
+        followers: Followers as of each ask, ``(n_asks,)``.
+    """
+
+    values: Floats
+    clicks: Posterior
+    conversions: Posterior
+    followers: Floats
+
+
+def creator_numbers(history: History, asks: Asks) -> CreatorNumbers:
+    """Compute every creator feature for every ask."""
+    facts = history.facts
+    followers = facts.followers_at(asks.creator, asks.as_of_us)
+    peer = facts.peer_at(asks.creator, asks.as_of_us)
+    columns: dict[str, Floats] = {}
+    columns |= _size(facts, asks, followers)
+    columns |= _engagement(history, asks, peer)
+    columns |= _cadence(history, asks)
+    columns |= _growth(history, asks, followers)
+    columns["bought_audience_signs"] = _bought_audience_signs(columns)
+    columns |= _fatigue(history, asks)
+    clicks = history.click_rates.posterior(asks.creator, peer, asks.as_of_us)
+    conversions = history.conversion_rates.posterior(asks.creator, peer, asks.as_of_us)
+    columns["past_click_rate"] = clicks.rate
+    columns["past_conversion_rate"] = conversions.rate
+    columns["past_impressions_log"] = np.log1p(conversions.exposure)
+    columns |= _price(facts, asks, columns["views_log"])
+    values = np.column_stack([columns[feature.name] for feature in CREATOR_FEATURES])
+    return CreatorNumbers(values, clicks, conversions, followers)
+
+
+def _size(facts: Facts, asks: Asks, followers: Floats) -> dict[str, Floats]:
+    tier = tier_code(followers)
+    return {
+        "followers_log": np.log1p(followers),
+        "tier": np.where(tier == UNKNOWN_TIER, np.nan, tier.astype(np.float64)),
+        "platform": facts.platform[asks.creator].astype(np.float64),
+    }
+
+
+def _engagement(history: History, asks: Asks, peer: Ints) -> dict[str, Floats]:
+    timeline, counts = history.facts.posts.timeline, history.counts
+    first, past = timeline.window(asks.creator, asks.as_of_us, ENGAGEMENT_DAYS)
+    peer_first, peer_past = history.by_peer.window(peer, asks.as_of_us, ENGAGEMENT_DAYS)
+
+    def share(top: str, bottom: str) -> Floats:
+        return ratio(counts[top].between(first, past), counts[bottom].between(first, past))
+
+    def relative(means: LogMeans) -> Floats:
+        return np.exp(means.own(first, past) - means.peers(peer_first, peer_past))
+
+    recent_first, recent_past = timeline.window(asks.creator, asks.as_of_us, TREND_DAYS)
+    base_first = timeline.window(asks.creator, asks.as_of_us, TREND_DAYS + TREND_BASE_DAYS)[0]
+    trend = history.views.own(recent_first, recent_past) - history.views.own(
+        base_first, recent_first
+    )
+    return {
+        "engagement_rate": share("reaction_followed", "followers"),
+        "engagement_rate_views": share("reaction_seen", "views"),
+        "engagement_rate_relative": relative(history.engagement),
+        "engagement_views_relative": relative(history.engagement_views),
+        "comments_per_like": share("comments", "likes"),
+        "comments_per_like_relative": relative(history.comments_per_like),
+        "views_per_follower": share("views_followed", "followers_seen"),
+        "views_per_follower_relative": relative(history.views_per_follower),
+        "views_trend": np.exp(trend),
+        "views_log": history.views.own(first, past),
+    }
+
+
+def _cadence(history: History, asks: Asks) -> dict[str, Floats]:
+    timeline = history.facts.posts.timeline
+    all_first, past = timeline.window(asks.creator, asks.as_of_us, None)
+    quarter_first = timeline.window(asks.creator, asks.as_of_us, 90.0)[0]
+    year_first = timeline.window(asks.creator, asks.as_of_us, YEAR_DAYS)[0]
+    # A gap belongs to the post that ends it: the window's first post ends one from before.
+    gap_first = np.minimum(year_first + 1, past)
+    gaps = past - gap_first
+    mean = ratio(history.gap_days.between(gap_first, past), gaps * FIXED_POINT)
+    square = ratio(history.gap_days_squared.between(gap_first, past), gaps * FIXED_POINT)
+    spread = np.sqrt(np.maximum(square - mean**2, 0.0))
+    return {
+        "posts_per_week": np.where(past > all_first, (past - quarter_first) * (7.0 / 90.0), np.nan),
+        "days_since_post": _days_since(timeline, past - 1, past > all_first, asks),
+        "posting_irregularity": np.where(gaps >= 3, ratio(spread, mean), np.nan),
+        "days_active": _days_since(timeline, all_first, past > all_first, asks),
+    }
+
+
+def _growth(history: History, asks: Asks, followers: Floats) -> dict[str, Floats]:
+    timeline, count = history.facts.follower_timeline, history.facts.follower_count
+    quarter = asks.as_of_us - 90 * MICROSECONDS_PER_DAY
+    first, before = timeline.window(asks.creator, quarter, None)
+    some = before > first
+    earlier = np.full(len(asks), np.nan)
+    if len(count):
+        earlier = np.where(some, count[np.maximum(before - 1, 0)], np.nan)
+    year_first, past = timeline.window(asks.creator, asks.as_of_us, YEAR_DAYS)
+    return {
+        "follower_growth_90d": ratio(followers, earlier),
+        "follower_jump_365d": slice_max(history.follower_step, year_first, past),
+    }
+
+
+def _bought_audience_signs(columns: dict[str, Floats]) -> Floats:
+    """Bought followers do not react, comment or watch, and come all at once."""
+    shortfalls = [
+        np.maximum(-np.log(columns[name]), 0.0)
+        for name in (
+            "engagement_rate_relative",
+            "comments_per_like_relative",
+            "views_per_follower_relative",
+        )
+    ]
+    shortfalls.append(np.maximum(np.log(columns["follower_jump_365d"]), 0.0))
+    stacked = np.vstack(shortfalls)
+    known = ~np.isnan(stacked)
+    out: Floats = np.where(known.any(axis=0), np.where(known, stacked, 0.0).sum(axis=0), np.nan)
+    return out
+
+
+def _fatigue(history: History, asks: Asks) -> dict[str, Floats]:
+    facts = history.facts
+    timeline, counts = facts.posts.timeline, history.counts
+    columns: dict[str, Floats] = {}
+    for days in (30, 90, 365):
+        first, past = timeline.window(asks.creator, asks.as_of_us, float(days))
+        columns[f"sponsored_share_{days}d"] = ratio(
+            counts["sponsored"].between(first, past), counts["posts"].between(first, past)
+        )
+    ads = facts.ads.timeline
+    all_first, past = ads.window(asks.creator, asks.as_of_us, None)
+    columns["days_since_sponsored"] = _days_since(ads, past - 1, past > all_first, asks)
+    quarter_first, quarter_past = ads.window(asks.creator, asks.as_of_us, 90.0)
+    columns["collaborations_90d"] = (
+        counts["collaborations"].between(quarter_first, quarter_past).astype(np.float64)
+    )
+    year_first, year_past = ads.window(asks.creator, asks.as_of_us, YEAR_DAYS)
+    columns["sponsor_brands_365d"] = _distinct(facts.ads.brand, year_first, year_past)
+    first, past = timeline.window(asks.creator, asks.as_of_us, YEAR_DAYS)
+    columns["sponsored_engagement_ratio"] = np.exp(
+        history.sponsored_likes.own(first, past) - history.organic_likes.own(first, past)
+    )
+    return columns
+
+
+def _price(facts: Facts, asks: Asks, views_log: Floats) -> dict[str, Floats]:
+    price = facts.price[asks.creator]
+    gifting = (
+        facts.creators["accepts_gifting"].astype("Float64").to_numpy(np.float64, na_value=np.nan)
+    )
+    return {
+        "price_log": np.log1p(price),
+        "price_per_1000_views": price / np.exp(views_log) * 1000.0,
+        "accepts_gifting": gifting[asks.creator],
+    }
+
+
+def _days_since(timeline: Timeline, index: Ints, some: NDArray[np.bool_], asks: Asks) -> Floats:
+    if len(timeline.time_us) == 0:
+        return np.full(len(asks), np.nan)
+    safe = np.clip(index, 0, len(timeline.time_us) - 1)
+    days = (asks.as_of_us - timeline.time_us[safe]) / MICROSECONDS_PER_DAY
+    return np.where(some, days, np.nan)
+
+
+def _distinct(brand: Ints, first: Ints, past: Ints) -> Floats:
+    """Number of distinct brands in each slice; those not named do not count."""
+    slices = Ragged.from_slices(first, past)
+    pairs = np.column_stack([slices.row, brand[slices.index]])
+    named = np.unique(pairs[pairs[:, 1] != 0], axis=0)
+    return np.bincount(named[:, 0], minlength=len(first)).astype(np.float64)
+
+
+def _gap_days(timeline: Timeline) -> Floats:
+    """Days since the same creator's post before; 0 for the first."""
+    gap = np.zeros(len(timeline.time_us))
+    same = timeline.group[1:] == timeline.group[:-1]
+    gap[1:] = np.where(same, np.diff(timeline.time_us) / MICROSECONDS_PER_DAY, 0.0)
+    return gap
+
+
+def _steps(timeline: Timeline, count: Floats) -> Floats:
+    """Ratio of each follower count to the one before it; NaN for a creator's first."""
+    step = np.full(len(count), np.nan)
+    if len(count):
+        same = timeline.group[1:] == timeline.group[:-1]
+        step[1:] = np.where(same, ratio(count[1:], count[:-1]), np.nan)
+    return step

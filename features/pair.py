@@ -1,0 +1,242 @@
+"""A brief and a creator make one row.
+
+One function for training and serving, with no mode flag. Knows nothing of how a profile was made
+(`models.profiles`), nor of what is learned from the row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.catalogue import FEATURE_NAMES
+from features.creator import CreatorNumbers
+from features.facts import Asks
+from features.rates import KIND_EVENTS, shrink
+from features.vectors import Vectors
+from features.windows import Floats, Ints, Ragged, ratio
+
+RIVAL_DAYS = 180.0
+# How fast a past brief's say falls with its distance: cosine^4 gives a brief at 0.5 a sixteenth
+# of the weight of the same brief again. Whole numbers, so that weighted sums are exact.
+KERNEL_POWER = 4
+KERNEL_UNIT = 4096
+
+
+@dataclass(frozen=True)
+class RecentAds:
+    """Promotions of the last 365 days of each ask, row by row."""
+
+    rows: Ragged
+    brand: Ints
+    niche: Ints
+    age_days: Floats
+
+
+@dataclass(frozen=True)
+class PastOutcomes:
+    """Resolved collaborations of each ask, row by row.
+
+    `clicks_out_of` is the impressions where clicks are known, else 0.
+    """
+
+    rows: Ragged
+    brief: Ints
+    conversions: Ints
+    impressions: Ints
+    clicks: Ints
+    clicks_out_of: Ints
+
+
+@dataclass(frozen=True)
+class BriefTotals:
+    """Outcomes of all creators resolved by each moment, by past brief: ``(moments, briefs)``."""
+
+    conversions: Ints
+    impressions: Ints
+    clicks: Ints
+    clicks_out_of: Ints
+
+
+@dataclass(frozen=True)
+class Profiles:
+    """All that the asks' rows are made of. Row i of every array belongs to ask i.
+
+    Attributes:
+        asks: Whom, as of when, ``(n,)``.
+        numbers: The creator features.
+        mix: Share of each niche, weighted by recency, ``(n, n_niches)``; NaN without posts.
+        topics: Up to three topic vectors on the grid, unused ones zero, ``(n, 3, dim)``.
+        topic_share: Weight of each topic, ``(n, 3)``.
+        best: Mean vector of the posts that engaged most, ``(n, dim)``.
+        niche_values: The features of `catalogue.PROFILE_FEATURES`, ``(n, 2)``.
+        moment: Row in `totals` of each ask, ``(n,)``.
+        brief_vector: Vectors of the past briefs, ``(n_briefs, dim)``.
+    """
+
+    asks: Asks
+    numbers: CreatorNumbers
+    mix: Floats
+    topics: Vectors
+    topic_share: Floats
+    best: Vectors
+    niche_values: Floats
+    ads: RecentAds
+    outcomes: PastOutcomes
+    moment: Ints
+    totals: BriefTotals
+    brief_vector: Vectors
+
+
+@dataclass(frozen=True)
+class BriefProfile:
+    """What is known of a brief: its vector ``(dim,)``, its niche mix ``(n_niches,)``, its brand."""
+
+    vector: Vectors
+    mix: Floats
+    brand: int
+
+
+def pair_features(
+    profiles: Profiles, rows: Ints, briefs: list[BriefProfile], brief_of_row: Ints
+) -> Floats:
+    """Build the matrix of features.
+
+    Args:
+        profiles: Profiles of the asks.
+        rows: Which ask each row is about, ``(n_rows,)``.
+        briefs: The distinct briefs.
+        brief_of_row: Which brief each row is about, ``(n_rows,)``.
+
+    Returns:
+        ``(n_rows, len(FEATURE_NAMES))`` float64 in the catalogue's order; NaN is missing.
+    """
+    out = np.empty((len(rows), len(FEATURE_NAMES)))
+    n_creator = profiles.numbers.values.shape[1]
+    out[:, :n_creator] = profiles.numbers.values[rows]
+    out[:, n_creator : n_creator + 2] = profiles.niche_values[rows]
+    for number, brief in enumerate(briefs):
+        here = np.flatnonzero(brief_of_row == number)
+        if len(here):
+            out[here, n_creator + 2 :] = _one_brief(profiles, rows[here], brief)
+    return out
+
+
+def _one_brief(profiles: Profiles, rows: Ints, brief: BriefProfile) -> Floats:
+    topic, mean, best = similarities(profiles, rows, brief.vector)
+    mix = profiles.mix[rows]
+    leading = int(np.argmax(brief.mix))
+    # A plain loop over niches adds in one order, whatever the number of rows.
+    match = np.zeros(len(rows))
+    for niche, share in enumerate(brief.mix):
+        match += share * mix[:, niche]
+    rivals, again = _promotions(profiles.ads, rows, leading, brief.brand)
+    weight = kernel(profiles.brief_vector, brief.vector)
+    rate, click_rate = _similar_rates(profiles, rows, weight)
+    category_rate, category_click_rate = _category_rates(profiles.totals, weight)
+    moment = profiles.moment[rows]
+    return np.column_stack(
+        [
+            topic,
+            mean,
+            best,
+            match,
+            mix[:, leading],
+            rivals,
+            again,
+            rate,
+            click_rate,
+            category_rate[moment],
+            category_click_rate[moment],
+        ]
+    )
+
+
+def similarities(profiles: Profiles, rows: Ints, vector: Vectors) -> tuple[Floats, Floats, Floats]:
+    """Cosines of a brief with each row's topics: largest, weighted mean, and the best posts'."""
+    dim = len(vector)
+    topics = profiles.topics[rows]
+    cosine = (topics.reshape(-1, dim) @ vector).reshape(len(rows), -1).astype(np.float64)
+    share = profiles.topic_share[rows]
+    known = share > 0
+    topic = np.where(known.any(axis=1), np.where(known, cosine, -np.inf).max(axis=1), np.nan)
+    mean = np.zeros(len(rows))
+    for place in range(cosine.shape[1]):
+        mean += cosine[:, place] * share[:, place]
+    mean = np.where(known.any(axis=1), mean, np.nan)
+    best_vectors = profiles.best[rows]
+    best = (best_vectors @ vector).astype(np.float64)
+    return topic, mean, np.where(best_vectors.any(axis=1), best, np.nan)
+
+
+def kernel(brief_vector: Vectors, vector: Vectors) -> Ints:
+    """Say of each past brief about this one: whole numbers from 0 to about `KERNEL_UNIT`."""
+    cosine = np.maximum((brief_vector @ vector).astype(np.float64), 0.0)
+    weight: Ints = np.rint(cosine**KERNEL_POWER * KERNEL_UNIT).astype(np.int64)
+    return weight
+
+
+def _promotions(ads: RecentAds, rows: Ints, niche: int, brand: int) -> tuple[Floats, Floats]:
+    """Count other brands' promotions in the niche (`RIVAL_DAYS`), and this brand's (365 days)."""
+    picked = Ragged.from_slices(ads.rows.indptr[rows], ads.rows.indptr[rows + 1])
+    same_brand = (ads.brand[picked.index] == brand) & (brand != 0)
+    rival = ~same_brand & (ads.niche[picked.index] == niche)
+    rival &= ads.age_days[picked.index] <= RIVAL_DAYS
+    size = len(rows)
+    return (
+        np.bincount(picked.row[rival], minlength=size).astype(np.float64),
+        np.bincount(picked.row[same_brand], minlength=size).astype(np.float64),
+    )
+
+
+def _similar_rates(profiles: Profiles, rows: Ints, weight: Ints) -> tuple[Floats, Floats]:
+    """Past rates on similar briefs, shrunk towards the creator's own overall rates."""
+    past = profiles.outcomes
+    picked = Ragged.from_slices(past.rows.indptr[rows], past.rows.indptr[rows + 1])
+    w = weight[past.brief[picked.index]]
+
+    def total(values: Ints) -> Floats:
+        # Whole numbers below 2^53: float64 adds them exactly.
+        weighted = (w * values[picked.index]).astype(np.float64)
+        return np.bincount(picked.row, weighted, minlength=len(rows)) / KERNEL_UNIT
+
+    numbers = profiles.numbers
+    return (
+        shrink(
+            total(past.conversions),
+            total(past.impressions),
+            numbers.conversions.rate[rows],
+            numbers.conversions.alpha[rows],
+        ),
+        shrink(
+            total(past.clicks),
+            total(past.clicks_out_of),
+            numbers.clicks.rate[rows],
+            numbers.clicks.alpha[rows],
+        ),
+    )
+
+
+def _category_rates(totals: BriefTotals, weight: Ints) -> tuple[Floats, Floats]:
+    """What similar briefs brought by each moment, shrunk towards what all briefs brought."""
+
+    def rate(events: Ints, exposure: Ints) -> Floats:
+        overall = ratio(events.sum(axis=1), exposure.sum(axis=1))
+        overall[overall == 0] = np.nan
+        alpha = np.full(len(overall), KIND_EVENTS)
+        return shrink(
+            (events @ weight) / KERNEL_UNIT, (exposure @ weight) / KERNEL_UNIT, overall, alpha
+        )
+
+    return (
+        rate(totals.conversions, totals.impressions),
+        rate(totals.clicks, totals.clicks_out_of),
+    )
+
+
+def is_sponsored_by(ads: RecentAds, size: int, brands: set[int]) -> NDArray[np.bool_]:
+    """Whether each ask promoted one of `brands` in 365 days; `size` is the number of asks."""
+    hit = np.isin(ads.brand, np.fromiter(brands, dtype=np.int64, count=len(brands)))
+    return np.bincount(ads.rows.row[hit], minlength=size) > 0

@@ -1,0 +1,33 @@
+"""Settings that training and service share: where things lie, and which encoder and store.
+
+Built in `__main__` or `create_app` from environment variables with the prefix ``CREATORFIT_``, and
+passed on. Importing this reads nothing.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class HomeSettings(BaseSettings):
+    """Where the product keeps what it writes, and the model registry."""
+
+    model_config = SettingsConfigDict(env_prefix="CREATORFIT_", frozen=True)
+
+    home: Path = Field(Path("var"), description="Folder for all that the product writes")
+    tracking_uri: str = Field("", description="MLflow store or server; empty: mlflow.db in HOME")
+
+    @property
+    def registry_uri(self) -> str:
+        return self.tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.home / "artifacts"
+
+    @property
+    def bundles(self) -> Path:
+        return self.home / "bundles"

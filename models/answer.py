@@ -1,0 +1,164 @@
+"""The nouns of an answer: what is said of creators, plans and pools.
+
+Plain frozen data. Knows nothing of how any of it is found (`ranker`, `describe`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from models.conversion import Confidence
+from models.portfolio import Forecast
+from models.reasons import Reason
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate and the 80% interval around it."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class NicheShare:
+    """A niche and its share of a creator's recent posts."""
+
+    label: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What booking one post is expected to bring; None where the model cannot tell."""
+
+    impressions: Interval | None
+    clicks: float | None
+    conversions: float | None
+    cost: float | None
+    cost_is_estimate: bool
+    cost_per_conversion: float | None
+
+
+@dataclass(frozen=True)
+class EvidencePost:
+    """One of the creator's own posts, and its cosine with the brief where there is one."""
+
+    post_id: str
+    text: str
+    similarity: float | None
+    url: str | None
+
+
+@dataclass(frozen=True)
+class Item:
+    """One creator of the answer."""
+
+    rank: int
+    creator_id: str
+    handle: str
+    platform: str
+    follower_count: int | None
+    tier: str | None
+    niche: NicheShare | None
+    match: float | None
+    score: float | None
+    conversion_rate: Interval | None
+    expected: Expected
+    confidence: Confidence
+    reasons: tuple[Reason, ...]
+    evidence: tuple[EvidencePost, ...]
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One creator of a plan."""
+
+    creator_id: str
+    cost: float
+    price_is_estimate: bool
+    expected_conversions: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A budget spent; the forecast is None where the model cannot tell."""
+
+    budget: float
+    currency: str
+    spend: float
+    picked: tuple[Pick, ...]
+    expected_conversions: Forecast | None
+
+
+@dataclass(frozen=True)
+class PoolCounts:
+    """How many creators there are, and what took the others out."""
+
+    creators: int
+    eligible: int
+    removed_by: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """The answer to a brief, without what only the asker knows (its id, the served version)."""
+
+    as_of_us: int
+    pool: PoolCounts
+    items: tuple[Item, ...]
+    portfolio: Plan | None
+
+
+@dataclass(frozen=True)
+class Signal:
+    """One feature of a creator, with what it means.
+
+    Attributes:
+        typical: Median over all creators.
+        text: The value as a marketer reads it.
+    """
+
+    feature: str
+    label: str
+    value: float | None
+    typical: float | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Collaboration:
+    """One past sponsorship; what came of it only where that was final."""
+
+    sponsorship_id: str
+    campaign_id: str
+    brand: str
+    started_us: int
+    impressions: int | None
+    clicks: int | None
+    conversions: int | None
+
+
+@dataclass(frozen=True)
+class CreatorProfile:
+    """All that is shown of one creator."""
+
+    creator_id: str
+    handle: str
+    platform: str
+    display_name: str | None
+    bio: str | None
+    url: str | None
+    country: str | None
+    language: str | None
+    follower_count: int | None
+    tier: str | None
+    price_per_post: float | None
+    currency: str
+    accepts_gifting: bool | None
+    last_post_us: int | None
+    niches: tuple[NicheShare, ...]
+    signals: tuple[Signal, ...]
+    collaborations: tuple[Collaboration, ...]
+    recent_posts: tuple[EvidencePost, ...]

@@ -1,0 +1,397 @@
+"""One folder that holds everything a prediction needs, in open formats.
+
+`manifest.json` says what the numbers mean and what every file's digest is; LightGBM models are
+text, arrays safetensors, tables Parquet, the encoder ONNX. No pickle. A bundle that was made from
+other features, or that is not what its manifest says, is refused with the reason.
+
+Knows nothing of where bundles are published (`registry`) or how they are asked (`ranker`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from features import creator as creator_features
+from features import pair as pair_features
+from features.catalogue import FEATURE_NAMES, FEATURES
+from features.creator import CreatorNumbers
+from features.facts import Asks
+from features.pair import BriefTotals, PastOutcomes, Profiles, RecentAds
+from features.rates import Posterior
+from features.schemas import BundleError, EncoderError
+from features.text import Encoder, open_encoder, save_encoder
+from features.windows import Ragged
+from models import profiles as profile_rules
+from models.conversion import Calibration, ConversionModel, Stage
+from models.heuristic import HeuristicModel
+from models.index import Evidence, Index
+from models.niche import NicheModel
+from models.prices import PriceModel
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+MODEL_NAME = "creatorfit"
+
+# What a feature's value depends on beside its formula.
+RULES: dict[str, float] = {
+    "engagement_days": creator_features.ENGAGEMENT_DAYS,
+    "trend_days": creator_features.TREND_DAYS,
+    "trend_base_days": creator_features.TREND_BASE_DAYS,
+    "year_days": creator_features.YEAR_DAYS,
+    "peer_posts_min": creator_features.PEER_POSTS_MIN,
+    "rival_days": pair_features.RIVAL_DAYS,
+    "kernel_power": pair_features.KERNEL_POWER,
+    "recent_posts": profile_rules.RECENT_POSTS,
+    "half_life_days": profile_rules.HALF_LIFE_DAYS,
+    "best_posts": profile_rules.BEST_POSTS,
+    "max_topics": profile_rules.MAX_TOPICS,
+}
+
+
+class Manifest(BaseModel):
+    """Everything that a prediction's meaning depends on, and the digests of the files."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: int
+    kind: Literal["outcomes", "heuristic"]
+    kind_reason: str
+    as_of_us: int
+    features: list[str]
+    features_digest: str
+    rules: dict[str, float]
+    currency: str
+    encoder: dict[str, Any]
+    niche: dict[str, Any]
+    calibration: dict[str, float] | None
+    heuristic: dict[str, list[float]] | None
+    prices: dict[str, Any] | None
+    data: dict[str, Any]
+    params: dict[str, Any]
+    metrics: dict[str, float]
+    files: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A model ready to answer."""
+
+    manifest: Manifest
+    encoder: Encoder
+    niche: NicheModel
+    model: ConversionModel | HeuristicModel
+    prices: PriceModel | None
+    index: Index
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a bundle was made from and how well it did, for its manifest."""
+
+    kind_reason: str
+    data: dict[str, Any]
+    params: dict[str, Any]
+    metrics: dict[str, float]
+
+
+def features_digest() -> str:
+    """SHA-256 of every feature's name, unit and formula, and of the rules they share."""
+    text = json.dumps([[f.name, f.unit, f.formula] for f in FEATURES]) + json.dumps(RULES)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def save(
+    folder: Path,
+    *,
+    encoder: Encoder,
+    niche: NicheModel,
+    model: ConversionModel | HeuristicModel,
+    prices: PriceModel | None,
+    index: Index,
+    origin: Origin,
+) -> Manifest:
+    """Write a bundle, whole or not at all.
+
+    Args:
+        folder: Where it shall stand; replaced if it is there.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        manifest = _write(staging, encoder, niche, model, prices, index, origin)
+        staging.chmod(0o755)
+        if folder.exists():
+            shutil.rmtree(folder)
+        staging.replace(folder)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
+    return manifest
+
+
+def _write(
+    folder: Path,
+    encoder: Encoder,
+    niche: NicheModel,
+    model: ConversionModel | HeuristicModel,
+    prices: PriceModel | None,
+    index: Index,
+    origin: Origin,
+) -> Manifest:
+    encoder_folder = folder / "encoder"
+    encoder_folder.mkdir()
+    encoder_meta = save_encoder(encoder, encoder_folder)
+    niche_arrays, niche_meta = niche.to_arrays()
+    save_file(niche_arrays, folder / "niche.safetensors")
+    save_file(_index_arrays(index), folder / "index.safetensors")
+    index.creators.to_parquet(folder / "creators.parquet", index=False)
+    index.audience.to_parquet(folder / "audience.parquet", index=False)
+    index.collaborations.to_parquet(folder / "collaborations.parquet", index=False)
+    evidence = {name: getattr(index.evidence, name) for name in ("post_id", "text", "url")}
+    pd.DataFrame(evidence).astype("str").to_parquet(folder / "posts.parquet", index=False)
+    if isinstance(model, ConversionModel):
+        stages = {
+            "reach": model.reach,
+            "clicks": model.clicks,
+            "conversions": model.conversions,
+        }
+        for name, stage in stages.items():
+            if stage is not None:
+                (folder / f"{name}.txt").write_text(stage.text)
+    manifest = Manifest(
+        format=FORMAT,
+        kind=model.kind,
+        kind_reason=origin.kind_reason,
+        as_of_us=index.as_of_us,
+        features=list(FEATURE_NAMES),
+        features_digest=features_digest(),
+        rules=RULES,
+        currency=index.currency,
+        encoder=encoder_meta,
+        niche=niche_meta,
+        calibration=(
+            dataclasses.asdict(model.calibration) if isinstance(model, ConversionModel) else None
+        ),
+        heuristic=(
+            {"centre": list(model.centre), "scale": list(model.scale)}
+            if isinstance(model, HeuristicModel)
+            else None
+        ),
+        prices=None if prices is None else dataclasses.asdict(prices),
+        data=origin.data,
+        params=origin.params,
+        metrics=origin.metrics,
+        files=_digests(folder),
+    )
+    written = manifest.model_dump_json(indent=2)
+    (folder / MANIFEST).write_text(written)
+    return Manifest.model_validate_json(written)
+
+
+def load(folder: Path) -> Bundle:
+    """Read a bundle.
+
+    Raises:
+        BundleError: It is damaged, incomplete, or made from other features than the code's.
+    """
+    manifest = read_manifest(folder)
+    _check_files(folder, manifest)
+    try:
+        encoder = open_encoder(folder / "encoder", manifest.encoder)
+        niche = NicheModel.from_arrays(load_file(folder / "niche.safetensors"), manifest.niche)
+        prices = None
+        if manifest.prices is not None:
+            prices = PriceModel(
+                **manifest.prices | {"intercept": tuple(manifest.prices["intercept"])}
+            )
+        return Bundle(
+            manifest=manifest,
+            encoder=encoder,
+            niche=niche,
+            model=_read_model(folder, manifest),
+            prices=prices,
+            index=_read_index(folder, manifest, niche),
+        )
+    except (KeyError, TypeError, ValueError, OSError, SafetensorError, EncoderError) as error:
+        raise BundleError(f"{folder}: cannot be read: {error}") from error
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read and check what a bundle says of itself.
+
+    Raises:
+        BundleError: There is no manifest, it is damaged, or it names other features.
+    """
+    path = folder / MANIFEST
+    try:
+        manifest = Manifest.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise BundleError(f"{folder}: no {MANIFEST}: {error.strerror}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = "/".join(str(part) for part in first["loc"])
+        raise BundleError(f"{path}: {where}: {first['msg']}") from error
+    if manifest.format != FORMAT:
+        raise BundleError(f"{path}: format {manifest.format}, but this code reads {FORMAT}")
+    if manifest.features_digest != features_digest():
+        raise BundleError(f"{path}: {_feature_difference(manifest)}: train again with this code")
+    return manifest
+
+
+def _feature_difference(manifest: Manifest) -> str:
+    theirs, ours = set(manifest.features), set(FEATURE_NAMES)
+    parts = []
+    if theirs - ours:
+        parts.append("features unknown to this code: " + ", ".join(sorted(theirs - ours)))
+    if ours - theirs:
+        parts.append("features missing from it: " + ", ".join(sorted(ours - theirs)))
+    return "; ".join(parts) or "its features have other formulas than this code's"
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
+
+
+def _check_files(folder: Path, manifest: Manifest) -> None:
+    found = _digests(folder)
+    for name, digest in manifest.files.items():
+        if name not in found:
+            raise BundleError(f"{folder}: {name} is missing")
+        if found[name] != digest:
+            raise BundleError(
+                f"{folder}: {name} is damaged: its SHA-256 is {found[name]}, "
+                f"but the manifest says {digest}"
+            )
+    extra = sorted(set(found) - set(manifest.files))
+    if extra:
+        raise BundleError(f"{folder}: files that the manifest does not name: {', '.join(extra)}")
+
+
+def _read_model(folder: Path, manifest: Manifest) -> ConversionModel | HeuristicModel:
+    if manifest.heuristic is not None:
+        return HeuristicModel(
+            tuple(manifest.heuristic["centre"]), tuple(manifest.heuristic["scale"])
+        )
+    if manifest.calibration is None:
+        raise BundleError(f"{folder}: a model of kind {manifest.kind} needs a calibration")
+
+    def stage(name: str) -> Stage:
+        return Stage.from_text((folder / f"{name}.txt").read_text())
+
+    return ConversionModel(
+        reach=stage("reach"),
+        clicks=stage("clicks") if "clicks.txt" in manifest.files else None,
+        conversions=stage("conversions"),
+        calibration=Calibration(**manifest.calibration),
+    )
+
+
+def _index_arrays(index: Index) -> dict[str, Any]:
+    """Arrays of the index by name; vectors are on the grid, which float16 holds without loss."""
+    profiles, numbers = index.profiles, index.profiles.numbers
+    arrays: dict[str, Any] = {
+        "values": numbers.values,
+        "followers": numbers.followers,
+        "mix": profiles.mix,
+        "topics": profiles.topics.astype(np.float16),
+        "topic_share": profiles.topic_share,
+        "best": profiles.best.astype(np.float16),
+        "niche_values": profiles.niche_values,
+        "brief_vector": profiles.brief_vector.astype(np.float16),
+        "moment": profiles.moment,
+        "last_post_us": index.last_post_us,
+        "price": index.price,
+        "evidence.indptr": index.evidence.rows.indptr,
+        "evidence.vector": index.evidence.vector.astype(np.float16),
+        "ads.indptr": profiles.ads.rows.indptr,
+        "outcomes.indptr": profiles.outcomes.rows.indptr,
+    }
+    for prefix, part in _parts(profiles):
+        for name in _plain_fields(part):
+            arrays[f"{prefix}.{name}"] = getattr(part, name)
+    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+
+
+def _parts(profiles: Profiles) -> tuple[tuple[str, Any], ...]:
+    return (
+        ("clicks", profiles.numbers.clicks),
+        ("conversions", profiles.numbers.conversions),
+        ("ads", profiles.ads),
+        ("outcomes", profiles.outcomes),
+        ("totals", profiles.totals),
+    )
+
+
+def _plain_fields(part: Any) -> list[str]:
+    """Fields that are one array each; `rows` is written as its `indptr`."""
+    return [field.name for field in dataclasses.fields(part) if field.name != "rows"]
+
+
+def _read_index(folder: Path, manifest: Manifest, niche: NicheModel) -> Index:
+    arrays = load_file(folder / "index.safetensors")
+    creators = pd.read_parquet(folder / "creators.parquet")
+    n = len(creators)
+
+    def part(kind: Any, prefix: str, **rows: Ragged) -> Any:
+        names = [f.name for f in dataclasses.fields(kind) if f.name != "rows"]
+        return kind(**{name: arrays[f"{prefix}.{name}"] for name in names}, **rows)
+
+    def ragged(prefix: str) -> Ragged:
+        indptr = arrays[f"{prefix}.indptr"]
+        return Ragged(indptr, np.arange(indptr[-1], dtype=np.int64))
+
+    profiles = Profiles(
+        asks=Asks(np.arange(n, dtype=np.int64), np.full(n, manifest.as_of_us, dtype=np.int64)),
+        numbers=CreatorNumbers(
+            arrays["values"],
+            part(Posterior, "clicks"),
+            part(Posterior, "conversions"),
+            arrays["followers"],
+        ),
+        mix=arrays["mix"],
+        topics=arrays["topics"].astype(np.float32),
+        topic_share=arrays["topic_share"],
+        best=arrays["best"].astype(np.float32),
+        niche_values=arrays["niche_values"],
+        ads=part(RecentAds, "ads", rows=ragged("ads")),
+        outcomes=part(PastOutcomes, "outcomes", rows=ragged("outcomes")),
+        moment=arrays["moment"],
+        totals=part(BriefTotals, "totals"),
+        brief_vector=arrays["brief_vector"].astype(np.float32),
+    )
+    posts = pd.read_parquet(folder / "posts.parquet")
+    return Index(
+        creators=creators,
+        profiles=profiles,
+        last_post_us=arrays["last_post_us"],
+        price=arrays["price"],
+        currency=manifest.currency,
+        audience=pd.read_parquet(folder / "audience.parquet"),
+        collaborations=pd.read_parquet(folder / "collaborations.parquet"),
+        evidence=Evidence(
+            rows=ragged("evidence"),
+            post_id=posts["post_id"].to_numpy(object),
+            text=posts["text"].to_numpy(object),
+            url=posts["url"].to_numpy(object),
+            vector=arrays["evidence.vector"].astype(np.float32),
+        ),
+        labels=niche.labels,
+        as_of_us=manifest.as_of_us,
+    )

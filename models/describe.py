@@ -1,0 +1,174 @@
+"""Who a creator is: the fields of every item, the profile, the lookalikes, the evidence.
+
+Knows nothing of predictions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.catalogue import CREATOR_FEATURES, PROFILE_FEATURES
+from features.schemas import tier_of
+from features.vectors import Vectors
+from models import index as indexes
+from models.answer import (
+    Collaboration,
+    CreatorProfile,
+    EvidencePost,
+    Expected,
+    Item,
+    NicheShare,
+    Signal,
+)
+from models.bundle import Bundle
+from models.index import Index
+from models.reasons import format_value
+
+EVIDENCE_SHOWN = 3
+RECENT_SHOWN = 10
+NICHE_SHARE_MIN = 0.01  # smaller shares are not listed
+
+
+def identity(index: Index, place: int) -> dict[str, Any]:
+    """The fields that say who a creator is and how large."""
+    creator = index.creators.iloc[place]
+    followers = float(index.profiles.numbers.followers[place])
+    return {
+        "creator_id": str(creator["creator_id"]),
+        "handle": str(creator["handle"]),
+        "platform": str(creator["platform"]),
+        "follower_count": None if np.isnan(followers) else int(followers),
+        "tier": tier_of(followers),
+    }
+
+
+def niche_mix(index: Index, place: int) -> tuple[NicheShare, ...]:
+    """A creator's niches, the largest first; none where nothing was posted."""
+    mix = index.profiles.mix[place]
+    if np.isnan(mix[0]):
+        return ()
+    order = np.argsort(-mix, kind="stable")
+    return tuple(
+        NicheShare(index.labels[niche], float(mix[niche]))
+        for number, niche in enumerate(order)
+        if number == 0 or mix[niche] >= NICHE_SHARE_MIN
+    )
+
+
+def evidence(index: Index, place: int, vector: Vectors) -> tuple[EvidencePost, ...]:
+    """A creator's own posts nearest to a brief."""
+    found = indexes.nearest_posts(index, place, vector, EVIDENCE_SHOWN)
+    return tuple(_post(index, post, similarity) for post, similarity in found)
+
+
+def similar(bundle: Bundle, creator_id: str, limit: int) -> tuple[Item, ...]:
+    """Creators whose topics are most like one's. Without a brief no rate is claimed.
+
+    Raises:
+        UnknownCreator: There is no creator of that id.
+    """
+    index = bundle.index
+    found = indexes.similar_creators(index, index.position(creator_id), limit)
+    return tuple(
+        Item(
+            rank=number + 1,
+            **identity(index, place),
+            niche=(niche_mix(index, place) or (None,))[0],
+            match=float(np.clip(likeness, 0.0, 1.0)),
+            score=None,
+            conversion_rate=None,
+            expected=Expected(None, None, None, _known(index.price[place]), False, None),
+            confidence="low",
+            reasons=(),
+            evidence=(),
+        )
+        for number, (place, likeness) in enumerate(found)
+    )
+
+
+def creator_profile(bundle: Bundle, creator_id: str) -> CreatorProfile:
+    """All that is shown of one creator.
+
+    Raises:
+        UnknownCreator: There is no creator of that id.
+    """
+    index = bundle.index
+    place = index.position(creator_id)
+    creator = index.creators.iloc[place]
+    gifting = creator["accepts_gifting"]
+    last = int(index.last_post_us[place])
+
+    def text(column: str) -> str | None:
+        return None if pd.isna(creator[column]) else str(creator[column])
+
+    return CreatorProfile(
+        **identity(index, place),
+        display_name=text("display_name"),
+        bio=text("bio"),
+        url=text("url"),
+        country=text("country"),
+        language=text("language"),
+        price_per_post=_known(float(creator["price_per_post"])),
+        currency=str(creator["currency"]),
+        accepts_gifting=None if pd.isna(gifting) else bool(gifting),
+        last_post_us=last or None,
+        niches=niche_mix(index, place),
+        signals=_signals(index, place),
+        collaborations=_collaborations(index, creator_id),
+        recent_posts=_recent(index, place),
+    )
+
+
+def _signals(index: Index, place: int) -> tuple[Signal, ...]:
+    profiles = index.profiles
+    table = np.column_stack([profiles.numbers.values, profiles.niche_values])
+    signals = []
+    for column, feature in enumerate(CREATOR_FEATURES + PROFILE_FEATURES):
+        value = float(table[place, column])
+        known = table[~np.isnan(table[:, column]), column]
+        typical = float(np.median(known)) if len(known) and feature.unit != "code" else None
+        text = "not known" if np.isnan(value) else format_value(feature, value, index.currency)
+        signals.append(Signal(feature.name, feature.label, _known(value), typical, text))
+    return tuple(signals)
+
+
+def _collaborations(index: Index, creator_id: str) -> tuple[Collaboration, ...]:
+    table = index.collaborations
+    own = table[table["creator_id"] == creator_id]
+    return tuple(
+        Collaboration(
+            sponsorship_id=row["sponsorship_id"],
+            campaign_id=row["campaign_id"],
+            brand=row["brand"],
+            started_us=row["started_us"],
+            impressions=row["impressions"] if row["resolved"] else None,
+            clicks=int(row["clicks"]) if row["resolved"] and row["clicks"] >= 0 else None,
+            conversions=row["conversions"] if row["resolved"] else None,
+        )
+        for row in own.to_dict("records")
+    )
+
+
+def _recent(index: Index, place: int) -> tuple[EvidencePost, ...]:
+    """The latest posts, newest first."""
+    rows = index.evidence.rows
+    start, stop = int(rows.indptr[place]), int(rows.indptr[place + 1])
+    return tuple(_post(index, post, None) for post in range(stop - 1, start - 1, -1)[:RECENT_SHOWN])
+
+
+def _post(index: Index, post: int, similarity: float | None) -> EvidencePost:
+    posts = index.evidence
+    url = posts.url[post]
+    return EvidencePost(
+        str(posts.post_id[post]),
+        str(posts.text[post]),
+        similarity,
+        url if isinstance(url, str) else None,
+    )
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,286 @@
+"""All creators as of one moment: filters, candidates, evidence.
+
+Knows nothing of what is predicted, nor of where it is stored (`bundle`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from features.catalogue import FEATURE_NAMES
+from features.facts import Asks, brand_code
+from features.pair import Profiles, is_sponsored_by, similarities
+from features.schemas import AudienceNeed, Brief, BriefError, Filters, Range, UnknownCreator
+from features.vectors import Vectors
+from features.windows import MICROSECONDS_PER_DAY, Floats, Ints, Ragged
+from models.niche import NicheModel
+from models.profiles import Known, profile_creators
+
+EVIDENCE_POSTS = 20  # latest posts of each creator kept to show from
+ENGAGEMENT_RATE = FEATURE_NAMES.index("engagement_rate")
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The latest posts of every creator: row i of `rows` belongs to creator i."""
+
+    rows: Ragged
+    post_id: NDArray[np.object_]
+    text: NDArray[np.object_]
+    url: NDArray[np.object_]
+    vector: Vectors
+
+
+@dataclass(frozen=True)
+class Index:
+    """Every creator, in the order of `creators` (sorted by id).
+
+    Attributes:
+        creators: The contract's table of creators.
+        profiles: Their profiles as of `as_of_us`.
+        last_post_us: Time of the last post, 0 where there is none, ``(n,)``.
+        price: Price of a post in `currency`, NaN where unknown or in another, ``(n,)``.
+        collaborations: Past collaborations, resolved or not, for a creator's page.
+        labels: Names of the niches of `profiles.mix`.
+    """
+
+    creators: pd.DataFrame
+    profiles: Profiles
+    last_post_us: Ints
+    price: Floats
+    currency: str
+    audience: pd.DataFrame
+    collaborations: pd.DataFrame
+    evidence: Evidence
+    labels: tuple[str, ...]
+    as_of_us: int
+
+    def __len__(self) -> int:
+        return len(self.creators)
+
+    def position(self, creator_id: str) -> int:
+        """Place of a creator.
+
+        Raises:
+            UnknownCreator: There is none of that id.
+        """
+        ids = self.creators["creator_id"].to_numpy(object)
+        place = int(np.searchsorted(ids, creator_id))
+        if place == len(ids) or ids[place] != creator_id:
+            raise UnknownCreator(creator_id)
+        return place
+
+
+def build(known: Known, progress: Callable[[int], None] | None = None) -> Index:
+    """Profile every creator as of the end of the facts."""
+    facts = known.facts
+    n = len(facts.creator_id)
+    asks = Asks(np.arange(n, dtype=np.int64), np.full(n, facts.as_of_us, dtype=np.int64))
+    posts = facts.posts
+    first, past = posts.timeline.window(asks.creator, asks.as_of_us, None)
+    shown = Ragged.from_slices(np.maximum(first, past - EVIDENCE_POSTS), past)
+    last = np.zeros(n, dtype=np.int64)
+    some = past > first
+    last[some] = posts.timeline.time_us[past[some] - 1]
+    outcomes = facts.outcomes
+    collaborations = pd.DataFrame(
+        {
+            "creator_id": facts.creator_id[outcomes.creator],
+            "sponsorship_id": outcomes.sponsorship_id,
+            "campaign_id": outcomes.campaign_id,
+            "brand": outcomes.brand_name,
+            "started_us": outcomes.started_us,
+            "resolved": outcomes.resolved_us < facts.as_of_us,
+            "impressions": outcomes.impressions,
+            "clicks": outcomes.clicks,
+            "conversions": outcomes.conversions,
+        }
+    ).sort_values(["creator_id", "started_us", "sponsorship_id"], ignore_index=True)
+    return Index(
+        creators=facts.creators,
+        profiles=profile_creators(known, asks, progress),
+        last_post_us=last,
+        price=facts.price,
+        currency=facts.currency,
+        audience=facts.audience,
+        collaborations=collaborations,
+        evidence=Evidence(
+            shown,
+            posts.post_id[shown.index],
+            posts.text[shown.index],
+            posts.url[shown.index],
+            posts.vector[shown.index],
+        ),
+        labels=known.niches[-1].model.labels,
+        as_of_us=facts.as_of_us,
+    )
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Who may be recommended, and what took the others out.
+
+    Attributes:
+        eligible: Places of the creators that pass every filter, ascending.
+        removed_by: How many each filter took out, of those that the filters before it had left.
+    """
+
+    eligible: Ints
+    removed_by: dict[str, int]
+
+
+def filter_pool(index: Index, brief: Brief, niche: NicheModel) -> Pool:
+    """Apply the brief's filters. A creator of unknown value does not pass a filter on it.
+
+    Raises:
+        BriefError: A filter names a niche, a creator or a currency that is not known.
+    """
+    left = np.ones(len(index), dtype=bool)
+    removed: dict[str, int] = {}
+    for name, passes in _checks(index, brief, niche):
+        taken = left & ~passes
+        if taken.any():
+            removed[name] = int(taken.sum())
+        left &= passes
+    return Pool(np.flatnonzero(left).astype(np.int64), removed)
+
+
+def _checks(index: Index, brief: Brief, niche: NicheModel) -> list[tuple[str, Mask]]:
+    """Every filter that the brief sets: its name, and who passes."""
+    filters = brief.filters
+    creators, profiles = index.creators, index.profiles
+    checks: list[tuple[str, Mask]] = []
+    if filters.platforms:
+        checks.append(("platforms", creators["platform"].isin(filters.platforms).to_numpy()))
+    ranges = (
+        ("follower_count", filters.follower_count, profiles.numbers.followers),
+        ("engagement_rate", filters.engagement_rate, profiles.numbers.values[:, ENGAGEMENT_RATE]),
+        ("price_per_post", filters.price_per_post, index.price),
+    )
+    checks += [(name, _within(values, wanted)) for name, wanted, values in ranges if _set(wanted)]
+    if filters.countries:
+        checks.append(("countries", creators["country"].isin(filters.countries).to_numpy()))
+    if filters.languages:
+        checks.append(("languages", _speaks(creators["language"], filters.languages)))
+    if filters.niches:
+        checks.append(("niches", _in_niches(index, filters, niche)))
+    if filters.last_posted_in_days is not None:
+        since = index.as_of_us - filters.last_posted_in_days * MICROSECONDS_PER_DAY
+        checks.append(("last_posted_in_days", index.last_post_us >= since))
+    if filters.accepts_gifting is not None:
+        gifting = creators["accepts_gifting"]
+        checks.append(
+            ("accepts_gifting", (gifting == filters.accepts_gifting).fillna(False).to_numpy(bool))
+        )
+    if filters.exclude_creators:
+        ids = creators["creator_id"]
+        checks.append(("exclude_creators", ~ids.isin(filters.exclude_creators).to_numpy()))
+    if filters.exclude_sponsored_by:
+        brands = {brand_code(name) for name in filters.exclude_sponsored_by}
+        checks.append(("exclude_sponsored_by", ~is_sponsored_by(profiles.ads, len(index), brands)))
+    checks += [("audience", _has_audience(index, need)) for need in brief.audience]
+    if brief.lookalikes:
+        own = np.zeros(len(index), dtype=bool)
+        own[lookalike_places(index, brief)] = True
+        checks.append(("lookalikes", ~own))
+    return checks
+
+
+def _set(wanted: Range) -> bool:
+    return wanted.min is not None or wanted.max is not None
+
+
+def _within(values: Floats, wanted: Range) -> Mask:
+    low = -np.inf if wanted.min is None else wanted.min
+    high = np.inf if wanted.max is None else wanted.max
+    return (values >= low) & (values <= high)
+
+
+def _speaks(spoken: pd.Series, wanted: tuple[str, ...]) -> Mask:
+    """Whether a creator's language is one of those wanted, or a variety of one (en-GB of en)."""
+    tag = spoken.str.lower()
+    mask = np.zeros(len(spoken), dtype=bool)
+    for language in wanted:
+        low = language.lower()
+        mask |= ((tag == low) | tag.str.startswith(low + "-")).fillna(False).to_numpy(bool)
+    return mask
+
+
+def _in_niches(index: Index, filters: Filters, niche: NicheModel) -> Mask:
+    mix = index.profiles.mix
+    leading = np.argmax(np.where(np.isnan(mix), -1.0, mix), axis=1)
+    known = ~np.isnan(mix[:, 0])
+    mask = np.zeros(len(index), dtype=bool)
+    for place, name in enumerate(filters.niches):
+        label = niche.resolve(name)
+        if label is None:
+            raise BriefError(
+                f"/filters/niches/{place}",
+                f"{name!r} is not a niche of this model; it knows " + ", ".join(niche.labels),
+            )
+        mask |= known & (leading == index.labels.index(label))
+    return mask
+
+
+def _has_audience(index: Index, need: AudienceNeed) -> Mask:
+    table = index.audience
+    wanted = (table["dimension"] == need.dimension) & (
+        table["code"].str.casefold() == need.code.casefold()
+    )
+    enough = table[wanted & (table["share"] >= need.min_share)]
+    return index.creators["creator_id"].isin(enough["creator_id"]).to_numpy()
+
+
+def lookalike_places(index: Index, brief: Brief) -> list[int]:
+    """Places of the creators a brief wants more of.
+
+    Raises:
+        BriefError: One of them is not known.
+    """
+    places = []
+    for number, creator_id in enumerate(brief.lookalikes):
+        try:
+            places.append(index.position(creator_id))
+        except UnknownCreator as error:
+            raise BriefError(f"/lookalikes/{number}", str(error)) from None
+    return places
+
+
+def candidates(index: Index, eligible: Ints, vector: Vectors, limit: int) -> Ints:
+    """The `limit` eligible creators whose topics are nearest to a brief, by place."""
+    if len(eligible) <= limit:
+        return eligible
+    topic = np.nan_to_num(similarities(index.profiles, eligible, vector)[0], nan=-1.0)
+    nearest = np.argsort(-topic, kind="stable")[:limit]
+    return np.sort(eligible[nearest])
+
+
+def nearest_posts(index: Index, place: int, vector: Vectors, limit: int) -> list[tuple[int, float]]:
+    """A creator's posts nearest to a vector: their places in `index.evidence` and cosines."""
+    rows = index.evidence.rows
+    start, stop = int(rows.indptr[place]), int(rows.indptr[place + 1])
+    cosine = index.evidence.vector[start:stop] @ vector
+    order = np.argsort(-cosine, kind="stable")[:limit]
+    # Rounding to the grid can take a cosine a little past 1.
+    return [(start + int(i), min(float(cosine[i]), 1.0)) for i in order if cosine[i] > 0]
+
+
+def similar_creators(index: Index, place: int, limit: int) -> list[tuple[int, float]]:
+    """Creators most like one: mean over its topics, by share, of the best match."""
+    profiles = index.profiles
+    everyone = np.arange(len(index), dtype=np.int64)
+    total = np.zeros(len(index))
+    for topic, share in zip(profiles.topics[place], profiles.topic_share[place], strict=True):
+        if share > 0:
+            cosine = similarities(profiles, everyone, topic)[0]
+            total += share * np.nan_to_num(cosine, nan=-1.0)
+    total[place] = -np.inf
+    order = np.argsort(-total, kind="stable")[:limit]
+    return [(int(i), float(total[i])) for i in order if total[i] > 0]

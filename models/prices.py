@@ -1,0 +1,52 @@
+"""What a post of a creator without a price is likely to cost.
+
+Logarithm of the price by least squares on the logarithm of followers and the platform, from the
+creators that have a price. Every use marks it as an estimate. Knows nothing of briefs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.schemas import PLATFORMS
+from features.windows import Floats, Ints
+
+PRICED_MIN = 20  # with fewer priced creators there is no estimate
+
+
+@dataclass(frozen=True)
+class PriceModel:
+    """``ln(1 + price) = intercept[platform] + slope ln(1 + followers)``.
+
+    Attributes:
+        intercept: One for each of `PLATFORMS`.
+        residual: Standard deviation of the logarithm around the line.
+    """
+
+    intercept: tuple[float, ...]
+    slope: float
+    residual: float
+
+    def estimate(self, platform: Ints, followers_log: Floats) -> Floats:
+        """Estimated price, ``(n,)``; NaN where followers are unknown."""
+        line = np.asarray(self.intercept)[platform] + self.slope * followers_log
+        out: Floats = np.expm1(np.maximum(line, 0.0))
+        return out
+
+
+def fit_prices(price: Floats, platform: Ints, followers_log: Floats) -> PriceModel | None:
+    """Fit the line, or None where fewer than `PRICED_MIN` creators have a price."""
+    known = np.flatnonzero(~np.isnan(price) & ~np.isnan(followers_log))
+    if len(known) < PRICED_MIN:
+        return None
+    target = np.log1p(price[known])
+    onehot = (platform[known][:, np.newaxis] == np.arange(len(PLATFORMS))).astype(np.float64)
+    # A little ridge on the platforms: those with no priced creator get the overall intercept.
+    design = np.column_stack([np.ones(len(known)), followers_log[known], onehot])
+    ridge = np.diag([0.0, 0.0, *([1.0] * len(PLATFORMS))])
+    weights = np.linalg.solve(design.T @ design + ridge, design.T @ target)
+    residual = float(np.std(target - design @ weights))
+    intercept = tuple(float(weights[0] + extra) for extra in weights[2:])
+    return PriceModel(intercept, float(weights[1]), residual)

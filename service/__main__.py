@@ -1,0 +1,97 @@
+"""The commands of the service: ``python -m service --help``."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from pydantic import ValidationError
+from rich.console import Console
+
+from features.schemas import Brief, BriefError, CreatorfitError
+from models import ranker
+from service import wire
+from service.reload import ModelHolder
+from service.settings import ServiceSettings
+from service.show import show, wide_console
+
+app = typer.Typer(
+    help="Rank creators for a brief, over HTTP or here.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes to run")] = None,
+) -> None:
+    """Serve the API.
+
+    Example: python -m service serve --port 8000
+    """
+    settings = ServiceSettings()
+    uvicorn.run(
+        "service.app:create_app",
+        factory=True,
+        host=settings.host if host is None else host,
+        port=settings.port if port is None else port,
+        workers=settings.workers if workers is None else workers,
+        log_level="info",
+    )
+
+
+@app.command()
+def rank(
+    brief_file: Annotated[Path, typer.Argument(metavar="BRIEF.json", help="The brief")],
+    table: Annotated[bool, typer.Option("--table", help="Print a table instead of JSON")] = False,
+) -> None:
+    """Rank creators for a brief, without HTTP: the same answer.
+
+    Example: python -m service rank examples/brief.json --table
+    """
+    brief = read_brief(brief_file)
+    holder = ModelHolder(ServiceSettings())
+    holder.refresh()
+    served = holder.current()
+    answer = wire.recommendation(str(uuid.uuid4()), served, ranker.recommend(served.bundle, brief))
+    if table:
+        show(answer, wide_console())
+    else:
+        print(answer.model_dump_json(indent=2))
+
+
+def read_brief(path: Path) -> Brief:
+    """Read a brief from a JSON file.
+
+    Raises:
+        BriefError: It cannot be read, or a field of it is wrong.
+    """
+    try:
+        return Brief.model_validate(json.loads(path.read_bytes()))
+    except (OSError, ValueError) as error:
+        if isinstance(error, ValidationError):
+            first = error.errors()[0]
+            raise BriefError("/" + "/".join(map(str, first["loc"])), first["msg"]) from error
+        raise BriefError("", f"{path}: {error}") from error
+
+
+def main() -> None:
+    """Run a command; the product's own failures are told in words, with exit status 2."""
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    try:
+        app()
+    except CreatorfitError as error:
+        Console(stderr=True).print(str(error), highlight=False, markup=False, soft_wrap=True)
+        raise SystemExit(2) from None
+
+
+if __name__ == "__main__":
+    main()

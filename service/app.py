@@ -1,0 +1,125 @@
+"""The application: lifespan, state, and the table that turns failures into HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
+from typing import TypedDict
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from features.schemas import BriefError, CreatorfitError, NoModel, UnknownCreator
+from service.reload import ModelHolder
+from service.routes import router
+from service.settings import ServiceSettings
+from service.wire import FieldError, Problem
+
+log = logging.getLogger("creatorfit.app")
+
+PROBLEM_JSON = "application/problem+json"
+
+# The domain's failures as HTTP; what is not named here is the service's own fault.
+STATUS: dict[type[CreatorfitError], HTTPStatus] = {
+    BriefError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    UnknownCreator: HTTPStatus.NOT_FOUND,
+    NoModel: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+
+class State(TypedDict):
+    """What a request finds in `request.state`."""
+
+    holder: ModelHolder
+
+
+def create_app(settings: ServiceSettings | None = None) -> FastAPI:
+    """Build the application.
+
+    Args:
+        settings: How to run; from the environment where not given.
+    """
+    settings = settings or ServiceSettings()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        holder = ModelHolder(settings)
+        await asyncio.to_thread(holder.refresh)
+        polling = asyncio.create_task(holder.poll())
+        yield {"holder": holder}
+        polling.cancel()
+        with suppress(asyncio.CancelledError):
+            await polling
+
+    app = FastAPI(
+        title="creatorfit",
+        version="1",
+        summary="Which creators should this brand work with, and what will come of it?",
+        lifespan=lifespan,
+    )
+    app.include_router(router)
+    app.add_exception_handler(CreatorfitError, _domain_failure)
+    app.add_exception_handler(RequestValidationError, _invalid_request)
+    app.add_exception_handler(HTTPException, _http_failure)
+    app.add_exception_handler(Exception, _own_failure)
+    return app
+
+
+def problem(
+    status: HTTPStatus, detail: str, errors: list[FieldError] | None = None
+) -> JSONResponse:
+    """A problem document (RFC 9457)."""
+    body = Problem(title=status.phrase, status=status, detail=detail, errors=errors or [])
+    return JSONResponse(body.model_dump(), status_code=status, media_type=PROBLEM_JSON)
+
+
+async def _domain_failure(request: Request, error: Exception) -> JSONResponse:
+    for kind, status in STATUS.items():
+        if isinstance(error, kind):
+            if isinstance(error, BriefError):
+                field = FieldError(pointer=error.pointer, detail=error.reason)
+                return problem(status, str(error), [field])
+            return problem(status, str(error))
+    return await _own_failure(request, error)
+
+
+async def _invalid_request(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    errors = []
+    malformed = False
+    for fault in error.errors():
+        where, *place = fault["loc"]
+        malformed |= fault["type"] == "json_invalid"
+        pointer = "".join(f"/{part}" for part in place)
+        if where != "body":
+            pointer = f"/{where}{pointer}"
+        errors.append(FieldError(pointer=pointer, detail=_reason(fault["msg"], fault["input"])))
+    status = HTTPStatus.BAD_REQUEST if malformed else HTTPStatus.UNPROCESSABLE_ENTITY
+    first = errors[0]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return problem(status, f"{first.pointer or 'body'}: {first.detail}{more}", errors)
+
+
+def _reason(message: str, value: object) -> str:
+    """What is wrong, with the value where it is short enough to show."""
+    shown = repr(value)
+    return (
+        f"{message}, not {shown}" if len(shown) <= 80 and not isinstance(value, dict) else message
+    )
+
+
+async def _http_failure(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    response = problem(HTTPStatus(error.status_code), str(error.detail))
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _own_failure(request: Request, error: Exception) -> JSONResponse:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the service failed; its log says how")

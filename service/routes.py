@@ -1,0 +1,100 @@
+"""The routes: one short function each. What they raise becomes HTTP in `app`."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Path, Query, Request
+from fastapi.responses import JSONResponse
+
+from features.schemas import Brief
+from models import describe, ranker
+from service import wire
+from service.reload import ModelHolder, Served
+
+router = APIRouter()
+
+PROBLEMS = {
+    404: {"model": wire.Problem, "description": "No creator of that id"},
+    422: {"model": wire.Problem, "description": "A field is wrong; `errors` names it"},
+    503: {"model": wire.Problem, "description": "There is no model to answer with yet"},
+}
+
+CreatorId = Annotated[str, Path(min_length=1, max_length=200, examples=["c0001"])]
+
+
+def _holder(request: Request) -> ModelHolder:
+    holder: ModelHolder = request.state.holder
+    return holder
+
+
+def _served(request: Request) -> Served:
+    return _holder(request).current()
+
+
+@router.post(
+    "/v1/recommendations",
+    summary="Rank creators for a brief",
+    responses={400: {"model": wire.Problem}, 422: PROBLEMS[422], 503: PROBLEMS[503]},
+)
+def recommend(
+    request: Request,
+    brief: Annotated[Brief, Body(examples=[wire.EXAMPLE_BRIEF])],
+) -> wire.RecommendationResponse:
+    """Rank creators for a brief, with reasons and, where it has a budget, a plan."""
+    served = _served(request)
+    answer = ranker.recommend(served.bundle, brief)
+    return wire.recommendation(str(uuid.uuid4()), served, answer)
+
+
+@router.get(
+    "/v1/creators/{creator_id}", summary="A creator's profile", responses={404: PROBLEMS[404]}
+)
+def get_creator(request: Request, creator_id: CreatorId) -> wire.CreatorResponse:
+    """Show a creator: niche mix, signals, past sponsorships, recent posts."""
+    served = _served(request)
+    return wire.creator(served, describe.creator_profile(served.bundle, creator_id))
+
+
+@router.get(
+    "/v1/creators/{creator_id}/similar", summary="Lookalikes", responses={404: PROBLEMS[404]}
+)
+def get_similar(
+    request: Request, creator_id: CreatorId, limit: Annotated[int, Query(ge=1, le=500)] = 20
+) -> wire.SimilarResponse:
+    """Find the creators whose topics are most like one's."""
+    served = _served(request)
+    return wire.similar(creator_id, served, describe.similar(served.bundle, creator_id, limit))
+
+
+@router.get("/v1/model", summary="What is being served", responses={503: PROBLEMS[503]})
+def get_model(request: Request) -> wire.ModelResponse:
+    """Show which model is served, its figures and when it was loaded."""
+    return wire.model(_served(request))
+
+
+@router.get("/healthz", summary="Alive")
+def healthz() -> wire.HealthResponse:
+    """Say that the process is alive."""
+    return wire.HealthResponse(status="alive")
+
+
+@router.get(
+    "/readyz",
+    summary="A model is loaded; degraded where the registry is away",
+    responses={503: PROBLEMS[503]},
+)
+def readyz(request: Request) -> wire.HealthResponse:
+    """Say that a model is loaded."""
+    holder = _holder(request)
+    holder.current()
+    if holder.trouble is None:
+        return wire.HealthResponse(status="ready")
+    return wire.HealthResponse(status="degraded", detail=holder.trouble)
+
+
+@router.get("/", include_in_schema=False)
+def root() -> JSONResponse:
+    """Say where the documentation is."""
+    return JSONResponse({"name": "creatorfit", "docs": "/docs", "openapi": "/openapi.json"})

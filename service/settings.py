@@ -1,0 +1,18 @@
+"""Settings of the service, from environment variables with the prefix ``CREATORFIT_``."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from features.settings import HomeSettings
+
+
+class ServiceSettings(HomeSettings):
+    """What the service may be told."""
+
+    host: str = Field("127.0.0.1", description="Address that `serve` listens on")
+    port: int = Field(8000, ge=0, le=65535, description="Port that `serve` listens on")
+    workers: int = Field(1, ge=1, description="Processes that `serve` runs")
+    poll_seconds: float = Field(
+        30.0, gt=0, description="How often the registry is asked for a new champion"
+    )

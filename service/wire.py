@@ -1,0 +1,346 @@
+"""What goes over the wire and nowhere else: responses, problem documents, examples.
+
+The brief comes in as `features.schemas.Brief`. Knows nothing of how an answer is found.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.answer import CreatorProfile, Item, Recommendation
+from models.bundle import MODEL_NAME
+from service.reload import Served
+
+Rate = Annotated[float, Field(ge=0)]
+
+EXAMPLE_BRIEF: dict[str, Any] = {
+    "brand": {"name": "Luma", "domain": "luma.example", "vertical": "beauty"},
+    "query": (
+        "Launch of a fragrance-free vegan serum for sensitive skin; honest routines, no filters."
+    ),
+    "objective": "conversion_rate",
+    "filters": {
+        "platforms": ["instagram", "youtube"],
+        "follower_count": {"min": 5000, "max": 100000},
+    },
+    "budget": {"amount": 5000, "currency": "USD"},
+    "limit": 20,
+}
+
+
+class Wire(BaseModel):
+    """Read from the product's own frozen data, by the same names."""
+
+    model_config = ConfigDict(from_attributes=True, extra="forbid")
+
+
+class IntervalWire(Wire):
+    """An estimate and the 80% interval around it."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+class NicheWire(Wire):
+    """A niche and its share."""
+
+    label: str
+    share: float = Field(description="Share of the creator's recent posts, between 0 and 1")
+
+
+class ExpectedWire(Wire):
+    """What one post is expected to bring; null where the model cannot tell."""
+
+    impressions: IntervalWire | None
+    clicks: float | None
+    conversions: float | None
+    cost: float | None
+    cost_is_estimate: bool = Field(description="The creator names no price: this one is estimated")
+    cost_per_conversion: float | None
+
+
+class ReasonWire(Wire):
+    """One part of a score, in words."""
+
+    feature: str
+    value: float | None
+    contribution: float = Field(description="Part of `score`; all reasons add up to it")
+    text: str
+
+
+class EvidenceWire(Wire):
+    """One of the creator's own posts."""
+
+    post_id: str
+    text: str
+    similarity: float | None = Field(description="Cosine with the brief, where there is one")
+    url: str | None
+
+
+class ItemWire(Wire):
+    """One creator of an answer."""
+
+    rank: int
+    creator_id: str
+    handle: str
+    platform: str
+    follower_count: int | None
+    tier: str | None
+    niche: NicheWire | None
+    match: float | None = Field(description="Likeness of topics, between 0 and 1")
+    score: float | None = Field(description="What the order is by; a logarithm, or a heuristic's")
+    conversion_rate: IntervalWire | None = Field(description="Conversions for each impression")
+    expected: ExpectedWire
+    confidence: Literal["high", "medium", "low"]
+    reasons: list[ReasonWire]
+    evidence: list[EvidenceWire]
+
+
+class PoolWire(Wire):
+    """How many creators there are, and what took the others out."""
+
+    creators: int
+    eligible: int
+    removed_by: dict[str, int]
+
+
+class PickWire(Wire):
+    """One creator of a plan."""
+
+    creator_id: str
+    cost: float
+    price_is_estimate: bool
+    expected_conversions: float | None
+
+
+class ForecastWire(Wire):
+    """Quantiles of the conversions a plan brings."""
+
+    p10: float
+    p50: float
+    p90: float
+
+
+class PlanWire(Wire):
+    """How the budget is spent."""
+
+    budget: float
+    currency: str
+    spend: float
+    picked: list[PickWire]
+    expected_conversions: ForecastWire | None
+
+
+class ModelRefWire(Wire):
+    """Which model answered."""
+
+    name: str
+    version: str
+    alias: str | None
+    run_id: str
+    kind: Literal["outcomes", "heuristic"] = Field(
+        description="`heuristic` where too few outcomes are known: it orders, and claims no rate"
+    )
+
+
+class RecommendationResponse(Wire):
+    """The answer to a brief."""
+
+    recommendation_id: str
+    model: ModelRefWire
+    as_of: datetime
+    pool: PoolWire
+    items: list[ItemWire]
+    portfolio: PlanWire | None = Field(description="There when the brief has a budget")
+
+
+class SimilarResponse(Wire):
+    """Lookalikes of a creator."""
+
+    creator_id: str
+    model: ModelRefWire
+    as_of: datetime
+    items: list[ItemWire]
+
+
+class SignalWire(Wire):
+    """One feature of a creator, with what it means."""
+
+    feature: str
+    label: str
+    value: float | None
+    typical: float | None = Field(description="Median over all creators")
+    text: str
+
+
+class CollaborationWire(Wire):
+    """A past sponsorship; its outcome is null until it is final."""
+
+    sponsorship_id: str
+    campaign_id: str
+    brand: str
+    started_at: datetime
+    impressions: int | None
+    clicks: int | None
+    conversions: int | None
+
+
+class CreatorResponse(Wire):
+    """All that is shown of one creator."""
+
+    creator_id: str
+    handle: str
+    platform: str
+    display_name: str | None
+    bio: str | None
+    url: str | None
+    country: str | None
+    language: str | None
+    follower_count: int | None
+    tier: str | None
+    price_per_post: float | None
+    currency: str
+    accepts_gifting: bool | None
+    last_posted_at: datetime | None
+    niches: list[NicheWire]
+    signals: list[SignalWire]
+    collaborations: list[CollaborationWire]
+    recent_posts: list[EvidenceWire]
+    model: ModelRefWire
+    as_of: datetime
+
+
+class ModelResponse(Wire):
+    """What is being served."""
+
+    model: ModelRefWire
+    kind_reason: str = Field(description="Why the model is of its kind")
+    as_of: datetime
+    loaded_at: datetime
+    encoder: str
+    niches: list[str]
+    features: int
+    creators: int
+    data: dict[str, Any]
+    metrics: dict[str, float] = Field(description="On later time than the model was fitted on")
+
+
+class HealthResponse(Wire):
+    """How the service is."""
+
+    status: Literal["alive", "ready", "degraded"]
+    detail: str | None = None
+
+
+class FieldError(BaseModel):
+    """A field at fault."""
+
+    pointer: str = Field(description="JSON pointer to the field, such as /filters/niches/0")
+    detail: str
+
+
+class Problem(BaseModel):
+    """A problem document, RFC 9457."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] = []
+
+
+def moment(microseconds: int) -> datetime:
+    """Microseconds since 1970 as a time in UTC."""
+    return datetime.fromtimestamp(microseconds / 1_000_000, UTC)
+
+
+def model_ref(served: Served) -> ModelRefWire:
+    """Which model answers."""
+    version = served.version
+    return ModelRefWire(
+        name=MODEL_NAME,
+        version=version.version,
+        alias=version.alias,
+        run_id=version.run_id,
+        kind=served.bundle.manifest.kind,
+    )
+
+
+def recommendation(
+    recommendation_id: str, served: Served, answer: Recommendation
+) -> RecommendationResponse:
+    """An answer to a brief."""
+    return RecommendationResponse(
+        recommendation_id=recommendation_id,
+        model=model_ref(served),
+        as_of=moment(answer.as_of_us),
+        pool=PoolWire.model_validate(answer.pool),
+        items=_items(answer.items),
+        portfolio=None if answer.portfolio is None else PlanWire.model_validate(answer.portfolio),
+    )
+
+
+def similar(creator_id: str, served: Served, items: tuple[Item, ...]) -> SimilarResponse:
+    """Lookalikes."""
+    return SimilarResponse(
+        creator_id=creator_id,
+        model=model_ref(served),
+        as_of=moment(served.bundle.index.as_of_us),
+        items=_items(items),
+    )
+
+
+def creator(served: Served, profile: CreatorProfile) -> CreatorResponse:
+    """A creator's page."""
+    plain = {
+        name: getattr(profile, name)
+        for name in CreatorResponse.model_fields
+        if hasattr(profile, name) and name != "collaborations"
+    }
+    last = profile.last_post_us
+    return CreatorResponse.model_validate(
+        plain
+        | {
+            "last_posted_at": None if last is None else moment(last),
+            "collaborations": [
+                CollaborationWire(
+                    sponsorship_id=past.sponsorship_id,
+                    campaign_id=past.campaign_id,
+                    brand=past.brand,
+                    started_at=moment(past.started_us),
+                    impressions=past.impressions,
+                    clicks=past.clicks,
+                    conversions=past.conversions,
+                )
+                for past in profile.collaborations
+            ],
+            "model": model_ref(served),
+            "as_of": moment(served.bundle.index.as_of_us),
+        },
+        from_attributes=True,
+    )
+
+
+def model(served: Served) -> ModelResponse:
+    """What is being served."""
+    manifest = served.bundle.manifest
+    return ModelResponse(
+        model=model_ref(served),
+        kind_reason=manifest.kind_reason,
+        as_of=moment(manifest.as_of_us),
+        loaded_at=served.loaded_at,
+        encoder=served.bundle.encoder.name,
+        niches=list(served.bundle.niche.labels),
+        features=len(manifest.features),
+        creators=len(served.bundle.index),
+        data=manifest.data,
+        metrics=manifest.metrics,
+    )
+
+
+def _items(items: tuple[Item, ...]) -> list[ItemWire]:
+    return [ItemWire.model_validate(item) for item in items]

@@ -1,0 +1,139 @@
+"""Small simulated worlds and what is made from them, shared by the tests."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.facts import Facts, build_facts, distinct_briefs
+from features.schemas import Tables
+from features.tables import read_tables, write_tables
+from features.text import HashEncoder
+from features.vectors import Vectors, snap
+from features.windows import Ints
+from models.niche import NicheModel, zero_shot
+from models.profiles import Known, know
+from training.pipeline import Trained, train
+from training.settings import TrainingSettings
+from training.simulate import World, simulate, write_world
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+ENCODER = HashEncoder(64)
+
+
+def shared_data(name: str) -> Path:
+    """A folder of ../shared/data, or a skip that says it is not there."""
+    folder = SHARED_DATA / name
+    if not folder.is_dir():
+        pytest.skip(f"needs ../shared/data/{name} beside the project")
+    return folder
+
+
+class Silent:
+    """A reporter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def step(self, title: str, total: int) -> Any:
+        return nullcontext(lambda units: None)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+def tables_of(frames: dict[str, pd.DataFrame], folder: Path) -> Tables:
+    """Write frames as Parquet and read them back through the contract."""
+    write_tables(frames, folder, "parquet")
+    return read_tables(folder)
+
+
+def facts_of(tables: Tables) -> Facts:
+    """Facts of tables, encoded by the hash encoder."""
+    posts = ENCODER.encode(tables.posts["text"].tolist())
+    briefs = ENCODER.encode(distinct_briefs(tables)) if len(tables.sponsorships) else None
+    if briefs is None:
+        briefs = np.zeros((0, ENCODER.dim), dtype=np.float32)
+    return build_facts(tables, posts, briefs)
+
+
+def centroid_niches(facts: Facts) -> Callable[[Vectors, Ints, int], NicheModel]:
+    """A niche model that is quick to fit and depends on every labelled post it is given."""
+    unlearned = zero_shot(ENCODER)
+    labels = facts.creators["niche"].to_numpy(object)
+
+    def fit(vectors: Vectors, creator: Ints, _: int) -> NicheModel:
+        label = labels[creator]
+        known = pd.notna(label)
+        names = sorted(set(label[known]))
+        if len(names) < 2:
+            return unlearned
+        centres = np.array([vectors[known & (label == name)].mean(axis=0) for name in names])
+        return dataclasses.replace(
+            unlearned,
+            kind="classifier",
+            labels=tuple(names),
+            weights=snap(centres) * 8,
+            bias=np.zeros(len(names), dtype=np.float32),
+            prior=np.full(len(names), 1 / len(names), dtype=np.float32),
+        )
+
+    return fit
+
+
+def known_of(tables: Tables) -> Known:
+    """Everything that can be asked of tables."""
+    facts = facts_of(tables)
+    return know(facts, centroid_niches(facts))
+
+
+def frames_of(world: World | Tables) -> dict[str, pd.DataFrame]:
+    """The five tables by name."""
+    names = ("creators", "posts", "sponsorships", "audience", "followers")
+    return {name: getattr(world, name) for name in names}
+
+
+@pytest.fixture(scope="session")
+def small_world() -> World:
+    return simulate(60, 5, posts_per_creator=14, months=12)
+
+
+@pytest.fixture(scope="session")
+def small_tables(small_world: World, tmp_path_factory: pytest.TempPathFactory) -> Tables:
+    return tables_of(frames_of(small_world), tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(scope="session")
+def small_known(small_tables: Tables) -> Known:
+    return known_of(small_tables)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainedHome:
+    """A home in which a model was trained on a simulated world by the real pipeline."""
+
+    settings: TrainingSettings
+    source: Path
+    trained: Trained
+    world: World
+
+
+@pytest.fixture(scope="session")
+def trained_home(tmp_path_factory: pytest.TempPathFactory) -> TrainedHome:
+    folder = tmp_path_factory.mktemp("trained")
+    world = simulate(200, 11, posts_per_creator=16, months=15)
+    source = folder / "world"
+    write_world(world, source)
+    settings = TrainingSettings(home=folder / "home", encoder="hash", threads=1)
+    return TrainedHome(settings, source, train(settings, str(source), Silent()), world)

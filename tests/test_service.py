@@ -1,0 +1,172 @@
+"""The service from the outside: answers, problem documents, the OpenAPI file, reloading."""
+
+import json
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from models import ranker
+from models.registry import Registry
+from service.app import create_app
+from service.settings import ServiceSettings
+from service.wire import EXAMPLE_BRIEF
+
+GOLDEN = Path(__file__).with_name("openapi.json")
+
+
+@pytest.fixture(scope="module")
+def client(trained_home):
+    home = trained_home.settings
+    Registry(home.registry_uri, home.artifacts).promote(trained_home.trained.version.version)
+    app = create_app(ServiceSettings(home=home.home))
+    with TestClient(app, raise_server_exceptions=False) as client:
+        yield client
+
+
+def test_a_brief_gets_ranked_creators(client, trained_home):
+    response = client.post("/v1/recommendations", json=EXAMPLE_BRIEF | {"limit": 5})
+    assert response.status_code == 200
+    answer = response.json()
+    assert answer["model"]["kind"] == "outcomes"
+    assert answer["model"]["alias"] == "champion"
+    assert answer["model"]["version"] == trained_home.trained.version.version
+    assert [item["rank"] for item in answer["items"]] == [1, 2, 3, 4, 5]
+    for item in answer["items"]:
+        rate = item["conversion_rate"]
+        assert rate["low"] < rate["high"]
+        assert sum(r["contribution"] for r in item["reasons"]) == pytest.approx(item["score"])
+    assert answer["portfolio"]["spend"] <= 5000
+
+
+def test_http_says_what_the_ranker_says(client, trained_home):
+    from features.schemas import Brief
+
+    body = EXAMPLE_BRIEF | {"limit": 10}
+    answer = client.post("/v1/recommendations", json=body).json()
+    direct = ranker.recommend(trained_home.trained.bundle, Brief.model_validate(body))
+    assert [item["creator_id"] for item in answer["items"]] == [
+        item.creator_id for item in direct.items
+    ]
+    assert [item["score"] for item in answer["items"]] == [item.score for item in direct.items]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "pointer"),
+    [
+        ({"query": "abc"}, 422, "/brand"),
+        ({"brand": {"name": "A"}, "query": "ab"}, 422, "/query"),
+        ({"brand": {"name": "A"}, "query": "abc", "colour": 1}, 422, "/colour"),
+        ({"brand": {"name": "A"}, "query": "abc", "limit": 501}, 422, "/limit"),
+        ({"brand": {"name": "A"}, "query": "abc", "objective": "fame"}, 422, "/objective"),
+        (
+            {"brand": {"name": "A"}, "query": "abc", "filters": {"countries": ["USA"]}},
+            422,
+            "/filters/countries/0",
+        ),
+        (
+            {
+                "brand": {"name": "A"},
+                "query": "abc",
+                "filters": {"follower_count": {"min": 9, "max": 1}},
+            },
+            422,
+            "/filters/follower_count",
+        ),
+        (
+            {"brand": {"name": "A"}, "query": "abc", "filters": {"niches": ["zzz"]}},
+            422,
+            "/filters/niches/0",
+        ),
+    ],
+)
+def test_a_wrong_brief_is_a_problem_that_names_the_field(client, body, status, pointer):
+    response = client.post("/v1/recommendations", json=body)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert problem["status"] == status
+    assert pointer in [error["pointer"] for error in problem["errors"]]
+    assert problem["detail"].startswith(pointer)
+
+
+def test_what_is_no_json_is_a_bad_request(client):
+    response = client.post(
+        "/v1/recommendations", content="{", headers={"content-type": "application/json"}
+    )
+    assert response.status_code == 400
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_unknown_creators_and_routes_are_problems(client):
+    for path in ("/v1/creators/nobody", "/v1/creators/nobody/similar", "/v1/nothing"):
+        response = client.get(path)
+        assert response.status_code == 404
+        assert response.headers["content-type"] == "application/problem+json"
+    assert client.get("/v1/recommendations").status_code == 405
+
+
+def test_a_creator_and_its_lookalikes(client, trained_home):
+    creator_id = str(trained_home.world.sponsorships["creator_id"].iloc[0])
+    creator = client.get(f"/v1/creators/{creator_id}").json()
+    assert creator["creator_id"] == creator_id
+    assert creator["niches"] and creator["signals"] and creator["collaborations"]
+    alike = client.get(f"/v1/creators/{creator_id}/similar", params={"limit": 3}).json()
+    assert len(alike["items"]) == 3
+    assert creator_id not in [item["creator_id"] for item in alike["items"]]
+
+
+def test_the_model_says_what_it_is(client, trained_home):
+    model = client.get("/v1/model").json()
+    assert model["metrics"] == trained_home.trained.bundle.manifest.metrics
+    assert model["creators"] == len(trained_home.world.creators)
+    assert client.get("/healthz").json()["status"] == "alive"
+    assert client.get("/readyz").json() == {"status": "ready", "detail": None}
+
+
+def test_openapi_is_the_golden_file(client):
+    """After a wanted change: python -m tests.test_service"""
+    assert client.get("/openapi.json").json() == json.loads(GOLDEN.read_text())
+
+
+def test_without_a_model_the_service_says_so(tmp_path):
+    with TestClient(create_app(ServiceSettings(home=tmp_path))) as client:
+        assert client.get("/healthz").status_code == 200
+        for response in (
+            client.get("/readyz"),
+            client.post("/v1/recommendations", json=EXAMPLE_BRIEF),
+        ):
+            assert response.status_code == 503
+            assert "training train" in response.json()["detail"]
+
+
+def test_a_new_champion_is_taken_up_and_the_registrys_absence_survived(trained_home, tmp_path):
+    import shutil
+
+    from service.reload import ModelHolder
+
+    home = tmp_path / "home"
+    source = trained_home.settings
+    Registry(source.registry_uri, source.artifacts).promote(trained_home.trained.version.version)
+    uri = f"sqlite:///{shutil.copy(source.home / 'mlflow.db', tmp_path)}"
+    settings = ServiceSettings(home=home, tracking_uri=uri)
+    holder = ModelHolder(settings)
+    assert holder.refresh()
+    assert not holder.refresh()
+    first = holder.current()
+    Registry(uri, source.artifacts).promote(trained_home.trained.version.version)
+    assert not holder.refresh()
+    # The registry goes away: what is loaded goes on, and a new process serves the last good one.
+    (tmp_path / "file").touch()
+    away = ServiceSettings(home=home, tracking_uri=f"sqlite:///{tmp_path}/file/mlflow.db")
+    restarted = ModelHolder(away)
+    assert restarted.refresh()
+    assert restarted.current().bundle.manifest == first.bundle.manifest
+    assert restarted.trouble
+    with TestClient(create_app(away)) as client:
+        assert client.get("/readyz").json()["status"] == "degraded"
+        assert client.post("/v1/recommendations", json=EXAMPLE_BRIEF).status_code == 200
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(json.dumps(create_app(ServiceSettings()).openapi(), indent=1) + "\n")

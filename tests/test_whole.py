@@ -1,0 +1,148 @@
+"""The whole product from the outside: commands in processes of their own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+BRIEF = ROOT / "examples" / "brief.json"
+HEAVY = ("torch", "sentence_transformers", "dask", "matplotlib")
+
+
+def run(*arguments, home, check=True, module=True):
+    """Run a command of the product with a home of its own; returns what it printed."""
+    import os
+
+    environment = os.environ | {"CREATORFIT_HOME": str(home), "CREATORFIT_ENCODER": "hash"}
+    environment["CREATORFIT_THREADS"] = "1"
+    command = [sys.executable, *(["-m"] if module else []), *map(str, arguments)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False
+    )
+    if check and done.returncode:
+        raise AssertionError(f"{command} ended with {done.returncode}: {done.stderr}")
+    return done
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A home in which the commands themselves made a world and trained on it."""
+    home = tmp_path_factory.mktemp("whole")
+    run("training", "simulate", home / "world", "--creators", 150, "--seed", 3, home=home)
+    assert "valid" in run("training", "validate", home / "world", home=home).stdout
+    assert "version 1" in run("training", "train", home / "world", home=home).stdout
+    return home
+
+
+def test_rank_prints_the_contracts_answer(home):
+    answer = json.loads(run("service", "rank", BRIEF, home=home).stdout)
+    assert answer["model"]["version"] == "1"
+    assert len(answer["items"]) == json.loads(BRIEF.read_text())["limit"]
+    assert answer["portfolio"]["spend"] <= 5000
+
+
+def test_http_and_the_command_line_give_the_same_answer(home):
+    line = json.loads(run("service", "rank", BRIEF, home=home).stdout)
+    over_http = run("examples.ask", BRIEF, "--json", home=home)
+    http = json.loads(over_http.stdout)
+    assert line.pop("recommendation_id") != http.pop("recommendation_id")
+    assert line == http
+
+
+def test_the_service_imports_nothing_heavy(home):
+    code = (
+        "import sys, json\n"
+        "from service.__main__ import read_brief\n"
+        "from service.app import create_app\n"
+        "from fastapi.testclient import TestClient\n"
+        "with TestClient(create_app()) as client:\n"
+        f"    body = json.load(open({str(BRIEF)!r}))\n"
+        "    assert client.post('/v1/recommendations', json=body).status_code == 200\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    assert run("-c", code, home=home, module=False).stdout.strip() == "[]"
+
+
+def test_importing_the_rooms_does_nothing(tmp_path):
+    code = (
+        "import pathlib, pkgutil, importlib, logging\n"
+        "import features, models, training, service\n"
+        "for room in (features, models, training, service):\n"
+        "    for module in pkgutil.iter_modules(room.__path__, room.__name__ + '.'):\n"
+        "        importlib.import_module(module.name)\n"
+        "assert not logging.getLogger().handlers\n"
+        f"print(sorted(pathlib.Path({str(tmp_path)!r}).iterdir()))"
+    )
+    assert run("-c", code, home=tmp_path, module=False).stdout.strip() == "[]"
+
+
+def test_broken_tables_are_told_in_words_with_exit_status_2(home, tmp_path):
+    (tmp_path / "creators.csv").write_text("creator_id,platform,handle\nc1,myspace,@a\n")
+    (tmp_path / "posts.csv").write_text(
+        "post_id,creator_id,published_at,text,likes,comments\np1,c1,yesterday,hi,-1,0\n"
+    )
+    for command in ("validate", "train"):
+        done = run("training", command, tmp_path, home=home, check=False)
+        assert done.returncode == 2
+        for words in ("creators.csv row 2, platform = 'myspace'", "'yesterday'", "'-1'"):
+            assert words in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "brief.json"),
+        ('{"brand": {"name": "A"}, "query": "ab"}', "/query"),
+        (
+            '{"brand": {"name": "A"}, "query": "abc", "budget": {"amount": "many"}}',
+            "/budget/amount",
+        ),
+    ],
+)
+def test_a_wrong_brief_is_told_in_words(home, tmp_path, text, words):
+    path = tmp_path / "brief.json"
+    path.write_text(text)
+    done = run("service", "rank", path, home=home, check=False)
+    assert done.returncode == 2
+    assert words in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_world_is_not_written_over(home):
+    done = run("training", "simulate", home / "world", home=home, check=False)
+    assert done.returncode == 2
+    assert "not empty" in done.stderr
+
+
+def test_every_command_is_in_the_readme():
+    readme = (ROOT / "README.md").read_text()
+    from service.__main__ import app as service
+    from training.__main__ import app as training
+
+    for module, app in (("training", training), ("service", service)):
+        for command in app.registered_commands:
+            assert f"python -m {module} {command.callback.__name__}" in readme
+
+
+def test_every_setting_is_in_the_readme():
+    from service.settings import ServiceSettings
+    from training.settings import TrainingSettings
+
+    readme = (ROOT / "README.md").read_text()
+    for settings in (TrainingSettings, ServiceSettings):
+        for name in settings.model_fields:
+            assert f"`CREATORFIT_{name.upper()}`" in readme
+
+
+def test_the_readme_shows_the_two_commands_first():
+    import re
+
+    readme = (ROOT / "README.md").read_text()
+    blocks = re.findall(r"```sh\n(.*?)```", readme, re.S)
+    assert [line.split("#")[0].strip() for line in blocks[0].strip().splitlines()] == [
+        "make demo",
+        "make test",
+    ]

@@ -1,0 +1,386 @@
+"""Train: reads top to bottom.
+
+Tables, vectors, rows, niche models, conversion model, figures, index, bundle, registry. Knows
+nothing of how a command line looks: it tells its steps to a `Reporter`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+import numpy as np
+
+from features.catalogue import FEATURE_NAMES
+from features.facts import Asks, Facts, build_facts, distinct_briefs
+from features.pair import pair_features
+from features.schemas import Tables
+from features.tables import read_tables
+from features.text import Encoder, VectorCache, embed_texts, load_encoder
+from features.vectors import Vectors
+from features.windows import Ints
+from models import bundle as bundles
+from models import index as indexes
+from models.bundle import Bundle, Origin
+from models.conversion import ConversionModel, FitParams, Rounds, fit, refit
+from models.heuristic import HeuristicModel, fit_heuristic
+from models.index import Index
+from models.niche import NicheModel, fit_niche, zero_shot
+from models.prices import fit_prices
+from models.profiles import Known, know, profile_brief, profile_creators
+from models.registry import Registry, RunRecord, Version
+from models.taxonomy import NICHES
+from training.dataset import Rows, Split, labelled_rows, split_by_time
+from training.evaluate import importances, metrics, plots
+from training.settings import TrainingSettings
+
+# Fewer outcomes than these, and a learned model orders creators no better than the heuristic does:
+# `benchmarks/cold_start.py` prints the curve they are read from.
+MIN_OUTCOMES = 300
+MIN_CONVERSIONS = 300
+MIN_PART = 30  # rows to fit, to calibrate and to judge on: fewer say nothing of a model
+HEURISTIC_SAMPLE = 500  # creators that the heuristic's terms are standardised on
+
+
+class Reporter(Protocol):
+    """Where the pipeline tells what it does."""
+
+    def step(self, title: str, total: int) -> AbstractContextManager[Any]:
+        """Open a step of `total` units; what it yields is called with each number of units done."""
+
+    def say(self, text: str) -> None:
+        """Tell one fact."""
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A model with how it was judged; `rows` and figures only where outcomes were learned from."""
+
+    model: ConversionModel | HeuristicModel
+    reason: str
+    metrics: dict[str, float]
+    params: dict[str, Any]
+    judged: tuple[Rows, Any] | None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training run brought.
+
+    Attributes:
+        encoded: Posts that were really encoded; the others' vectors were known.
+        bundle: The bundle as saved and loaded again.
+        version: The registered version.
+        promoted: Whether it became the champion.
+    """
+
+    encoded: int
+    bundle: Bundle
+    version: Version
+    promoted: bool
+
+
+def train(
+    settings: TrainingSettings,
+    source: str,
+    report: Reporter,
+    on_invalid: Literal["refuse", "quarantine"] = "refuse",
+) -> Trained:
+    """Fit, judge, log and publish a model from a data set.
+
+    Args:
+        settings: Where things lie, and how to learn.
+        source: Folder or SQL URL of the tables.
+        report: Where steps are told.
+        on_invalid: What to do with rows that break the contract.
+
+    Raises:
+        InvalidTables: The tables break the contract; nothing was trained or changed.
+        RegistryError: The model could not be published.
+    """
+    tables = read(settings, source, report, on_invalid)
+    encoder = load_encoder(settings.encoder, settings.home)
+    facts, encoded = embed(tables, encoder, settings, report)
+    known = learn_niches(facts, encoder, settings, report)
+    learned = learn(known, encoder, settings, report)
+    with report.step("Profiling creators", len(facts.creator_id)) as done:
+        index = indexes.build(known, done)
+    with tempfile.TemporaryDirectory(prefix="creatorfit-") as scratch:
+        folder = Path(scratch) / "bundle"
+        bundle = write(folder, known, encoder, learned, index, tables, source)
+        version = publish(settings, folder, bundle, learned, tables, source, report)
+    promoted = promote(settings, version, learned, report)
+    return Trained(encoded, bundle, version, promoted)
+
+
+def read(
+    settings: TrainingSettings,
+    source: str,
+    report: Reporter,
+    on_invalid: Literal["refuse", "quarantine"] = "refuse",
+) -> Tables:
+    """Read and check the tables, and tell what is unusual about them."""
+    with report.step("Reading tables", 1) as done:
+        tables = read_tables(
+            source, on_invalid=on_invalid, quarantine_dir=settings.home / "quarantine"
+        )
+        done(1)
+    for warning in tables.warnings:
+        report.say(warning)
+    for table, count in tables.quarantined.items():
+        report.say(f"{count} rows of {table} set aside in {settings.home / 'quarantine'}")
+    report.say(
+        f"{len(tables.creators):,} creators, {len(tables.posts):,} posts, "
+        f"{len(tables.sponsorships):,} sponsorships"
+    )
+    return tables
+
+
+def embed(
+    tables: Tables, encoder: Encoder, settings: TrainingSettings, report: Reporter
+) -> tuple[Facts, int]:
+    """Encode what was never encoded, and sort everything in time."""
+    cache = VectorCache(settings.home, encoder)
+    briefs = distinct_briefs(tables)
+    texts = tables.posts["text"].tolist()
+    with report.step(f"Encoding posts ({encoder.name})", len(texts)) as done:
+        posts = embed_texts(texts, encoder, cache, done)
+    brief_vectors = embed_texts(briefs, encoder, cache).vectors
+    report.say(f"{posts.encoded:,} texts encoded, the others' vectors were known")
+    facts = build_facts(tables, posts.vectors, brief_vectors, settings.currency)
+    return facts, posts.encoded
+
+
+def learn_niches(
+    facts: Facts, encoder: Encoder, settings: TrainingSettings, report: Reporter
+) -> Known:
+    """Fit a niche model for each quarter, from labels where creators carry them."""
+    labels = facts.creators.set_index("creator_id")["niche"].dropna().to_dict()
+    unlearned = zero_shot(encoder)
+
+    def fit_until(vectors: Vectors, creator: Ints, _: int) -> NicheModel:
+        if len(vectors) == 0 or not labels:
+            return unlearned
+        return fit_niche(vectors, facts.creator_id[creator], labels, encoder, settings.seed)
+
+    with report.step("Learning niches", 1) as done:
+        known = know(facts, fit_until)
+        done(1)
+    model = known.niches[-1].model
+    report.say(
+        f"niches: {model.kind}, {len(model.labels)} labels, {len(labels):,} creators labelled"
+    )
+    return known
+
+
+def learn(known: Known, encoder: Encoder, settings: TrainingSettings, report: Reporter) -> Learned:
+    """Learn from outcomes where there are enough, else order by stated rules."""
+    with report.step("Building rows", len(known.facts.outcomes)) as done:
+        rows = labelled_rows(known, done)
+    conversions = int(rows.labels.conversions.sum())
+    if len(rows) < MIN_OUTCOMES or conversions < MIN_CONVERSIONS:
+        reason = (
+            f"{len(rows):,} resolved sponsorships with {conversions:,} conversions; "
+            f"learning needs {MIN_OUTCOMES:,} and {MIN_CONVERSIONS:,}"
+        )
+        return _cold_start(known, encoder, reason, report)
+    split = split_by_time(rows)
+    smallest = min(len(part) for part in (split.fit, split.later, split.test))
+    if smallest < MIN_PART:
+        reason = (
+            f"{len(rows):,} resolved sponsorships lie too close in time: of the parts to fit, to "
+            f"calibrate and to judge on, kept apart, one has {smallest:,} rows; learning needs "
+            f"{MIN_PART:,} in each"
+        )
+        return _cold_start(known, encoder, reason, report)
+    with report.step("Fitting the model", 3) as done:
+        learned = learn_outcomes(rows, split, settings.fit_params, done)
+    if learned.metrics["rate_deviance_explained"] <= 0:
+        reason = (
+            "on later time the learned model explained none of the deviance "
+            f"({learned.metrics['rate_deviance_explained']:.3f})"
+        )
+        return _cold_start(known, encoder, reason, report)
+    return learned
+
+
+def learn_outcomes(
+    rows: Rows, split: Split, params: FitParams, done: Callable[[int], None]
+) -> Learned:
+    """Fit on the past, calibrate on later rows, judge on later ones still, fit again on all."""
+    early, later, test = rows.take(split.fit), rows.take(split.later), rows.take(split.test)
+    first, rounds = fit(early.matrix, early.labels, later.matrix, later.labels, params)
+    done(1)
+    both = rows.take(np.sort(np.concatenate([split.fit, split.later])))
+    judged = refit(both.matrix, both.labels, params, rounds, first.calibration)
+    done(1)
+    final = refit(rows.matrix, rows.labels, params, rounds, first.calibration)
+    done(1)
+    predictions = judged.predict(test.matrix)
+    figures = metrics(test, predictions) | {
+        "fit_rows": float(len(early)),
+        "calibration_rows": float(len(later)),
+        "calibration_slope": first.calibration.slope,
+        "train_rows": float(len(rows)),
+        "train_conversions": float(rows.labels.conversions.sum()),
+    }
+    return Learned(
+        model=final,
+        reason=f"learned from {len(rows):,} resolved sponsorships",
+        metrics=figures,
+        params=dataclasses.asdict(params) | _rounds(rounds),
+        judged=(test, predictions),
+    )
+
+
+def _rounds(rounds: Rounds) -> dict[str, int]:
+    return {f"rounds_{name}": count for name, count in dataclasses.asdict(rounds).items()}
+
+
+def _cold_start(known: Known, encoder: Encoder, reason: str, report: Reporter) -> Learned:
+    report.say(f"cold start: {reason}")
+    facts = known.facts
+    model = known.niches[-1].model
+    n = min(len(facts.creator_id), HEURISTIC_SAMPLE)
+    everyone = np.linspace(0, len(facts.creator_id) - 1, n).astype(np.int64)
+    asks = Asks(everyone, np.full(n, facts.as_of_us, dtype=np.int64))
+    profiles = profile_creators(known, asks)
+    # Briefs of no brand in particular: each niche of the built-in taxonomy, in its own words.
+    vectors = encoder.encode([niche.description for niche in NICHES])
+    briefs = [profile_brief(model, vector, 0) for vector in vectors]
+    matrix = pair_features(
+        profiles,
+        np.tile(np.arange(n, dtype=np.int64), len(briefs)),
+        briefs,
+        np.repeat(np.arange(len(briefs), dtype=np.int64), n),
+    )
+    return Learned(fit_heuristic(matrix), reason, {}, {}, None)
+
+
+def write(
+    folder: Path,
+    known: Known,
+    encoder: Encoder,
+    learned: Learned,
+    index: Index,
+    tables: Tables,
+    source: str,
+) -> Bundle:
+    """Save the bundle, and load it again: what is published is what was read back."""
+    values = index.profiles.numbers.values
+    bundles.save(
+        folder,
+        encoder=encoder,
+        niche=known.niches[-1].model,
+        model=learned.model,
+        prices=fit_prices(
+            index.price, known.facts.platform, values[:, FEATURE_NAMES.index("followers_log")]
+        ),
+        index=index,
+        origin=Origin(
+            kind_reason=learned.reason,
+            data={
+                "digest": tables.digest,
+                "creators": len(tables.creators),
+                "posts": len(tables.posts),
+                "sponsorships": len(tables.sponsorships),
+            },
+            params=learned.params,
+            metrics=learned.metrics,
+        ),
+    )
+    return bundles.load(folder)
+
+
+def publish(
+    settings: TrainingSettings,
+    folder: Path,
+    bundle: Bundle,
+    learned: Learned,
+    tables: Tables,
+    source: str,
+    report: Reporter,
+) -> Version:
+    """Log the run with its plots to MLflow and register the bundle."""
+    manifest = bundle.manifest
+    with report.step("Publishing to MLflow", 1) as done:
+        test, predictions = learned.judged or (None, None)
+        drawn = plots(test, predictions, learned.model, bundle.index, folder.parent / "plots")
+        shares = importances(learned.model) if isinstance(learned.model, ConversionModel) else {}
+        record = RunRecord(
+            params={
+                "kind": manifest.kind,
+                "kind_reason": manifest.kind_reason,
+                "encoder": bundle.encoder.name,
+                "niche_model": bundle.niche.kind,
+                "features": len(manifest.features),
+                "currency": manifest.currency,
+                **manifest.params,
+            },
+            metrics=learned.metrics
+            | {f"data_{name}": float(n) for name, n in manifest.data.items() if name != "digest"},
+            tags={
+                "data_digest": tables.digest,
+                "git_commit": _git_commit(),
+                "leading_features": ", ".join(sorted(shares, key=lambda name: -shares[name])[:5]),
+            },
+            data=tables.sponsorships,
+            data_digest=tables.digest,
+            data_source=_without_password(source),
+            files={"plots": drawn},
+        )
+        version = Registry(settings.registry_uri, settings.artifacts).publish(
+            folder, bundle, record
+        )
+        done(1)
+    report.say(f"published {version.name} version {version.version}, run {version.run_id}")
+    return version
+
+
+def promote(
+    settings: TrainingSettings, version: Version, learned: Learned, report: Reporter
+) -> bool:
+    """Make the version the champion, unless it knows less than the one that is.
+
+    A model learned from outcomes is never replaced by a heuristic on its own.
+    """
+    registry = Registry(settings.registry_uri, settings.artifacts)
+    champion = registry.champion()
+    if champion is not None and learned.model.kind == "heuristic":
+        manifest = bundles.read_manifest(registry.fetch(champion, settings.bundles))
+        if manifest.kind == "outcomes":
+            report.say(
+                f"not promoted: version {champion.version} was learned from outcomes, "
+                "this one was not"
+            )
+            return False
+    registry.promote(version.version)
+    report.say(f"version {version.version} is now the champion")
+    return True
+
+
+def _without_password(source: str) -> str:
+    """A source as it may be shown: the password of a URL is left out."""
+    parts = urlsplit(source)
+    if parts.password is None:
+        return source
+    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
+
+
+def _git_commit() -> str:
+    """The commit of the code that trains, or ``unknown`` where there is no checkout."""
+    found = subprocess.run(
+        ["git", "rev-parse", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent,
+    )
+    return found.stdout.strip() or "unknown"

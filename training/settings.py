@@ -1,0 +1,29 @@
+"""Settings of training, from environment variables with the prefix ``CREATORFIT_``."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from features.schemas import DEFAULT_CURRENCY
+from features.settings import HomeSettings
+from features.text import DEFAULT_ENCODER
+from models.conversion import FitParams
+
+
+class TrainingSettings(HomeSettings):
+    """What a training run may be told."""
+
+    encoder: str = Field(
+        DEFAULT_ENCODER,
+        description="Text encoder: a built-in's name, or any sentence-transformers name or folder",
+    )
+    currency: str = Field(
+        DEFAULT_CURRENCY,
+        description="The currency in which prices count; others are unknown",
+    )
+    threads: int = Field(2, ge=1, description="Processor threads that LightGBM uses")
+    seed: int = Field(0, description="Seed of all chance in training")
+
+    @property
+    def fit_params(self) -> FitParams:
+        return FitParams(seed=self.seed, threads=self.threads)
