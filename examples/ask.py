@@ -10,6 +10,7 @@ sentence-transformers.
 from __future__ import annotations
 
 import argparse
+import re
 import socket
 import subprocess
 import sys
@@ -17,6 +18,8 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+
+from rich._export_format import CONSOLE_SVG_FORMAT
 
 from service.settings import ServiceSettings
 from service.show import show, wide_console
@@ -55,7 +58,10 @@ def main() -> int:
         console = wide_console(record=True)
         show(answer, console)
         if options.svg:
-            console.save_svg(str(options.svg), title="creatorfit, on simulated data")
+            # A picture fetches nothing: the fonts that Rich would load from elsewhere are left out.
+            frame = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+            title = "creatorfit, on simulated data"
+            console.save_svg(str(options.svg), title=title, code_format=frame)
     if options.no_heavy_imports:
         imported = {line.split("|")[-1].strip().split(".")[0] for line in log.open()}
         found = [name for name in HEAVY if name in imported]

@@ -238,7 +238,8 @@ def _plan(bundle: Bundle, brief: Brief, scored: Scored, order: Ints) -> Plan | N
     near = np.sort(np.argsort(-worth, kind="stable")[:PLANNED])
     rows = near[portfolio.choose(conversions[near], scored.cost[near], budget)]
     # The same brief gets the same forecast: chance is seeded by what is asked.
-    seed = int.from_bytes(hashlib.sha256(brief.model_dump_json().encode()).digest()[:8], "big")
+    asked = brief.model_dump_json(exclude={"limit", "explain"}).encode()
+    seed = int.from_bytes(hashlib.sha256(asked).digest()[:8], "big")
     rng = np.random.default_rng(seed)
     outlook = portfolio.forecast(
         bundle.model.draw_rates(scored.matrix[rows], portfolio.DRAWS, rng),

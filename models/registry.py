@@ -81,11 +81,12 @@ class Registry:
         self.tracking_uri = tracking_uri
         self.artifacts = artifacts.resolve()
         self._client: MlflowClient | None = None
+        _quiet()
 
     @property
     def client(self) -> MlflowClient:
+        """A client of the store; connecting makes a local store that is not there yet."""
         if self._client is None:
-            _quiet()
             import mlflow
 
             if "://" not in self.tracking_uri:
@@ -257,7 +258,10 @@ def _named_failures(uri: str) -> Iterator[None]:
 
 
 def _quiet() -> None:
-    """Keep MLflow from reporting usage, from drawing over our bars, from trying for minutes."""
+    """Keep MLflow from reporting usage, from drawing over our bars, from trying for minutes.
+
+    It reads these when it is first imported, so nothing here imports it before.
+    """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

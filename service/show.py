@@ -69,7 +69,7 @@ def _expected(item: ItemWire) -> str:
         lines.append(f"{expected.conversions:.1f} conversions")
     if expected.cost is not None:
         about = "about " if expected.cost_is_estimate else ""
-        lines.append(f"{about}{expected.cost:,.0f}")
+        lines.append(f"costs {about}{expected.cost:,.0f}")
     return "\n".join(lines) or "not known"
 
 

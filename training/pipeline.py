@@ -41,10 +41,11 @@ from training.dataset import Rows, Split, labelled_rows, split_by_time
 from training.evaluate import importances, metrics, plots
 from training.settings import TrainingSettings
 
-# Fewer outcomes than these, and a learned model orders creators no better than the heuristic does:
-# `benchmarks/cold_start.py` prints the curve they are read from.
-MIN_OUTCOMES = 300
-MIN_CONVERSIONS = 300
+# With fewer outcomes than these a learned model orders creators worse than the heuristic does; from
+# there on about as well, and it alone says a rate. `benchmarks/cold_start.py` prints the curve they
+# are read from.
+MIN_OUTCOMES = 200
+MIN_CONVERSIONS = 500
 MIN_PART = 30  # rows to fit, to calibrate and to judge on: fewer say nothing of a model
 HEURISTIC_SAMPLE = 500  # creators that the heuristic's terms are standardised on
 
