@@ -51,7 +51,7 @@ mlflow: $(VENV)/.train  ## Open the MLflow UI on the product's store
 		--artifacts-destination var/artifacts --host 127.0.0.1 --port 5000
 
 runtime-check: $(VENV)/.train  ## Prove the image's runtime list in a clean environment
-	sh .ci/runtime_check.sh
+	PYTHON=$(PYTHON) sh .ci/runtime_check.sh
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

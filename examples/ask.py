@@ -26,7 +26,7 @@ from service.show import show, wide_console
 from service.wire import RecommendationResponse
 
 PATIENCE_SECONDS = 90.0
-HEAVY = ("torch", "sentence_transformers", "dask")
+HEAVY = ("torch", "sentence_transformers", "dask", "training")
 
 
 def main() -> int:

@@ -3,7 +3,8 @@
 Knows nothing of how a feature is computed from events (`creator`, `pair`).
 
 "Similar creators" are those of the same platform and size tier. A window of 90 days holds what
-happened in the 90 days before the moment of the ask, that moment left out.
+happened in the 90 days before the moment of the ask, that moment left out. Windows of engagement
+and views end `creator.SETTLE_DAYS` before it: the counts of younger posts are not settled.
 """
 
 from __future__ import annotations

@@ -27,6 +27,9 @@ from features.windows import (
 )
 
 ENGAGEMENT_DAYS = 180.0
+# Reactions of a post come in over its first days, but the tables hold its count of today: younger
+# posts are left out of every measure of engagement, in training and serving alike. Judgement.
+SETTLE_DAYS = 3
 TREND_DAYS = 30.0
 TREND_BASE_DAYS = 120.0
 YEAR_DAYS = 365.0
@@ -168,6 +171,11 @@ class CreatorNumbers:
     followers: Floats
 
 
+def settled_before(as_of_us: Ints) -> Ints:
+    """The moment before which posts have settled, for each ask."""
+    return as_of_us - SETTLE_DAYS * MICROSECONDS_PER_DAY
+
+
 def creator_numbers(history: History, asks: Asks) -> CreatorNumbers:
     """Compute every creator feature for every ask."""
     facts = history.facts
@@ -201,8 +209,9 @@ def _size(facts: Facts, asks: Asks, followers: Floats) -> dict[str, Floats]:
 
 def _engagement(history: History, asks: Asks, peer: Ints) -> dict[str, Floats]:
     timeline, counts = history.facts.posts.timeline, history.counts
-    first, past = timeline.window(asks.creator, asks.as_of_us, ENGAGEMENT_DAYS)
-    peer_first, peer_past = history.by_peer.window(peer, asks.as_of_us, ENGAGEMENT_DAYS)
+    settled = settled_before(asks.as_of_us)
+    first, past = timeline.window(asks.creator, settled, ENGAGEMENT_DAYS)
+    peer_first, peer_past = history.by_peer.window(peer, settled, ENGAGEMENT_DAYS)
 
     def share(top: str, bottom: str) -> Floats:
         return ratio(counts[top].between(first, past), counts[bottom].between(first, past))
@@ -210,8 +219,8 @@ def _engagement(history: History, asks: Asks, peer: Ints) -> dict[str, Floats]:
     def relative(means: LogMeans) -> Floats:
         return np.exp(means.own(first, past) - means.peers(peer_first, peer_past))
 
-    recent_first, recent_past = timeline.window(asks.creator, asks.as_of_us, TREND_DAYS)
-    base_first = timeline.window(asks.creator, asks.as_of_us, TREND_DAYS + TREND_BASE_DAYS)[0]
+    recent_first, recent_past = timeline.window(asks.creator, settled, TREND_DAYS)
+    base_first = timeline.window(asks.creator, settled, TREND_DAYS + TREND_BASE_DAYS)[0]
     trend = history.views.own(recent_first, recent_past) - history.views.own(
         base_first, recent_first
     )
@@ -298,7 +307,7 @@ def _fatigue(history: History, asks: Asks) -> dict[str, Floats]:
     )
     year_first, year_past = ads.window(asks.creator, asks.as_of_us, YEAR_DAYS)
     columns["sponsor_brands_365d"] = _distinct(facts.ads.brand, year_first, year_past)
-    first, past = timeline.window(asks.creator, asks.as_of_us, YEAR_DAYS)
+    first, past = timeline.window(asks.creator, settled_before(asks.as_of_us), YEAR_DAYS)
     columns["sponsored_engagement_ratio"] = np.exp(
         history.sponsored_likes.own(first, past) - history.organic_likes.own(first, past)
     )

@@ -68,7 +68,8 @@ class Posts:
 class Ads:
     """Every known promotion, a sponsored post or a collaboration, sorted by creator and time.
 
-    `post` and `brief` say where its text stands; the one that does not apply is -1.
+    The post of a collaboration that began before it is that collaboration, not one more. `post` and
+    `brief` say where a promotion's text stands; the one that does not apply is -1.
     """
 
     timeline: Timeline
@@ -144,9 +145,13 @@ class Facts:
         return _peer(self.platform[creator], self.followers_at(creator, time_us))
 
 
+# Past briefs name no vertical, so a query that says enough is encoded as they are, without.
+QUERY_CHARS_ENOUGH = 40
+
+
 def brief_text(query: str, vertical: str | None = None) -> str:
-    """The text of a brief that is encoded: the vertical is added where the query lacks it."""
-    if vertical and vertical.casefold() not in query.casefold():
+    """The text of a brief that is encoded: a very short query is helped out by the vertical."""
+    if vertical and len(query) < QUERY_CHARS_ENOUGH:
         return f"{query} ({vertical})"
     return query
 
@@ -208,7 +213,7 @@ def build_facts(
         creator_id=creator_id,
         platform=platform,
         posts=posts,
-        ads=_ads(posts, outcomes),
+        ads=_ads(posts, outcomes, tables.sponsorships),
         outcomes=outcomes,
         follower_timeline=follower_timeline,
         follower_count=follower_count,
@@ -277,8 +282,11 @@ def _outcomes(tables: Tables, code_of, followers_at, platform) -> Outcomes:  # t
     )
 
 
-def _ads(posts: Posts, outcomes: Outcomes) -> Ads:
-    sponsored = np.flatnonzero(posts.sponsored)
+def _ads(posts: Posts, outcomes: Outcomes, deals: pd.DataFrame) -> Ads:
+    began = pd.Series(outcomes.started_us, index=deals["post_id"]).groupby(level=0).min()
+    start = began.reindex(posts.post_id).to_numpy(np.float64)
+    twin = start <= posts.timeline.time_us
+    sponsored = np.flatnonzero(posts.sponsored & ~twin)
     none_of = np.full
     creator = np.concatenate([posts.timeline.group[sponsored], outcomes.creator])
     time_us = np.concatenate([posts.timeline.time_us[sponsored], outcomes.started_us])
@@ -314,7 +322,11 @@ def _microseconds(times: pd.Series) -> Ints:
 
 
 def _last_moment(tables: Tables) -> int:
-    """The last time anything was observed: a post, a start, a follower count, a final outcome."""
+    """The last time anything was observed: a post, a start, a follower count.
+
+    An outcome's `resolved_at` does not count: it may be a date in the plan of a collaboration that
+    still runs, and would put everyone's last posts far into the past.
+    """
     last = [
         _microseconds(tables.posts["published_at"]).max(initial=0),
         _microseconds(tables.sponsorships["started_at"]).max(initial=0),

@@ -24,7 +24,7 @@ from typing import Annotated, Any, Literal, Self
 import pandas as pd
 import pycountry
 from langcodes import tag_is_valid
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 PLATFORMS = (
     "instagram",
@@ -338,7 +338,7 @@ Platform = Literal[
     "instagram", "youtube", "tiktok", "twitch", "x", "facebook", "pinterest", "blog", "other"
 ]
 Objective = Literal["conversion_rate", "conversions", "value"]
-_Finite = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Finite = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 
 
 class Range(_Strict):
@@ -372,8 +372,8 @@ class Filters(_Strict):
     countries: Annotated[tuple[Country, ...], Field(max_length=250)] = ()
     languages: Annotated[tuple[Language, ...], Field(max_length=100)] = ()
     niches: Annotated[tuple[Name, ...], Field(max_length=50)] = ()
-    last_posted_in_days: Annotated[int, Field(ge=1, le=3650)] | None = None
-    accepts_gifting: bool | None = None
+    last_posted_in_days: Annotated[int, Field(ge=1, le=3650, strict=True)] | None = None
+    accepts_gifting: StrictBool | None = None
     exclude_creators: Annotated[tuple[Name, ...], Field(max_length=10_000)] = ()
     exclude_sponsored_by: Annotated[tuple[Name, ...], Field(max_length=1_000)] = ()
 
@@ -383,13 +383,13 @@ class AudienceNeed(_Strict):
 
     dimension: Literal["country", "age", "gender", "language", "interest"]
     code: Name
-    min_share: Annotated[float, Field(ge=0, le=1)]
+    min_share: Annotated[float, Field(ge=0, le=1, strict=True)]
 
 
 class Budget(_Strict):
     """Money to spend on the whole plan."""
 
-    amount: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    amount: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
     currency: Currency = DEFAULT_CURRENCY
 
 
@@ -403,8 +403,8 @@ class Brief(_Strict):
     audience: Annotated[tuple[AudienceNeed, ...], Field(max_length=50)] = ()
     lookalikes: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
     budget: Budget | None = None
-    limit: Annotated[int, Field(ge=1, le=500)] = 20
-    explain: bool = True
+    limit: Annotated[int, Field(ge=1, le=500, strict=True)] = 20
+    explain: StrictBool = True
 
 
 def tier_of(follower_count: float) -> str | None:

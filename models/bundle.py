@@ -48,6 +48,7 @@ MODEL_NAME = "creatorfit"
 # What a feature's value depends on beside its formula.
 RULES: dict[str, float] = {
     "engagement_days": creator_features.ENGAGEMENT_DAYS,
+    "settle_days": creator_features.SETTLE_DAYS,
     "trend_days": creator_features.TREND_DAYS,
     "trend_base_days": creator_features.TREND_BASE_DAYS,
     "year_days": creator_features.YEAR_DAYS,

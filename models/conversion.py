@@ -8,7 +8,7 @@ clicks that the click model expects. Knows nothing of briefs, creators or files.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import lightgbm as lgb
@@ -22,9 +22,6 @@ from features.windows import Floats, Ints
 
 INTERVAL = 0.8  # `low` and `high` bound the middle 80%
 KNOWLEDGE = FEATURE_NAMES.index("past_impressions_log")
-# `confidence` by how far apart the bounds of the rate lie.
-HIGH_CONFIDENCE_RATIO = 3.0
-MEDIUM_CONFIDENCE_RATIO = 6.0
 
 Confidence = Literal["high", "medium", "low"]
 
@@ -114,6 +111,8 @@ class Calibration:
     The calibrated log rate is ``intercept + slope * raw``. Around it the true rate is Gamma of
     shape ``exp(shape_base + shape_gain * past_impressions_log)``: the more is known of a creator,
     the narrower. `reach_mean`, `reach_low` and `reach_high` are factors on the stage's impressions.
+    `narrow` and `wide` are the thirds of ``high / low`` of the rate over the rows of calibration:
+    what `confidence` is told by.
     """
 
     intercept: float
@@ -123,6 +122,8 @@ class Calibration:
     reach_mean: float
     reach_low: float
     reach_high: float
+    narrow: float
+    wide: float
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,7 @@ class Predictions:
     """What is expected of each row, ``(n,)`` each. NaN where the model cannot tell.
 
     `rate` is conversions for each impression; `score` its logarithm, or for a heuristic a number
-    that only orders.
+    that only orders. `spread` is ``rate_high / rate_low``.
     """
 
     score: Floats
@@ -141,15 +142,21 @@ class Predictions:
     impressions: Floats
     impressions_low: Floats
     impressions_high: Floats
+    spread: Floats
+    narrow: float = 0.0
+    wide: float = 0.0
 
     def confidence(self, row: int) -> Confidence:
-        """`high` where the interval's ends lie within a factor of 3, `medium` within 6."""
-        low, high = self.rate_low[row], self.rate_high[row]
-        if not low > 0:
+        """How the rate's interval compares with those of the collaborations calibrated on.
+
+        `high` where `spread` is among their narrowest third, `low` among the widest, and
+        where there is no rate. It compares creators under one model; the interval itself is what
+        to plan with.
+        """
+        spread = self.spread[row]
+        if not spread < self.wide:
             return "low"
-        if high / low <= HIGH_CONFIDENCE_RATIO:
-            return "high"
-        return "medium" if high / low <= MEDIUM_CONFIDENCE_RATIO else "low"
+        return "high" if spread <= self.narrow else "medium"
 
 
 @dataclass(frozen=True)
@@ -174,7 +181,7 @@ class ConversionModel:
         fitted = self.calibration
         score = fitted.intercept + fitted.slope * self.raw_log_rate(matrix)
         rate = np.exp(score)
-        shape = _shape(fitted, matrix)
+        lower, upper = _bounds(_shape(fitted, matrix))
         reach = np.exp(self.reach.log_mean(matrix))
         click_rate = (
             np.full(len(matrix), np.nan)
@@ -184,12 +191,15 @@ class ConversionModel:
         return Predictions(
             score=score,
             rate=rate,
-            rate_low=rate * gammaincinv(shape, (1 - INTERVAL) / 2) / shape,
-            rate_high=rate * gammaincinv(shape, (1 + INTERVAL) / 2) / shape,
+            rate_low=rate * lower,
+            rate_high=rate * upper,
             click_rate=click_rate,
             impressions=reach * fitted.reach_mean,
             impressions_low=reach * fitted.reach_low,
             impressions_high=reach * fitted.reach_high,
+            spread=upper / np.maximum(lower, TINY),
+            narrow=fitted.narrow,
+            wide=fitted.wide,
         )
 
     def contributions(self, matrix: Floats) -> Floats:
@@ -244,7 +254,7 @@ def fit(
     reach, reach_rounds = _fit_reach(matrix, labels, params, (later_matrix, later))
     clicks, click_rounds = _fit_clicks(matrix, labels, params, (later_matrix, later))
     conversions, rounds = _fit_conversions(matrix, labels, clicks, params, (later_matrix, later))
-    blank = Calibration(0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0)
+    blank = Calibration(0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0)
     model = ConversionModel(reach, clicks, conversions, blank)
     calibrated = calibrate(model, later_matrix, later)
     return (
@@ -257,20 +267,17 @@ def refit(
     matrix: Floats, labels: Labels, params: FitParams, rounds: Rounds, calibration: Calibration
 ) -> ConversionModel:
     """Fit on all rows with trees and calibration found by `fit` on a split by time."""
-    fixed = _Fixed(params, rounds)
-    reach, _ = _fit_reach(matrix, labels, fixed.of(rounds.reach), None)
-    clicks, _ = _fit_clicks(matrix, labels, fixed.of(rounds.clicks), None)
-    conversions, _ = _fit_conversions(matrix, labels, clicks, fixed.of(rounds.conversions), None)
+
+    def fixed(count: int) -> FitParams:
+        return replace(params, max_rounds=count)
+
+    reach, _ = _fit_reach(matrix, labels, fixed(rounds.reach), None)
+    clicks = None
+    # The calibration belongs to the stages it was found with: no clicks then, none now.
+    if rounds.clicks:
+        clicks, _ = _fit_clicks(matrix, labels, fixed(rounds.clicks), None)
+    conversions, _ = _fit_conversions(matrix, labels, clicks, fixed(rounds.conversions), None)
     return ConversionModel(reach, clicks, conversions, calibration)
-
-
-@dataclass(frozen=True)
-class _Fixed:
-    params: FitParams
-    rounds: Rounds
-
-    def of(self, rounds: int) -> FitParams:
-        return FitParams(**{**self.params.__dict__, "max_rounds": rounds})
 
 
 Later = tuple[Floats, Labels]
@@ -368,8 +375,10 @@ def _train(
     data = lgb.Dataset(
         matrix, target, weight=weight, feature_name=names, categorical_feature=list(CATEGORICAL)
     )
-    if later is None or len(later[0]) == 0:
+    if later is None:
         booster = lgb.train(options, data, num_boost_round=params.max_rounds)
+    elif len(later[0]) == 0:
+        booster = lgb.train(options, data, num_boost_round=UNCHECKED_ROUNDS)
     else:
         check = lgb.Dataset(later[0], later[1], weight=later[2], reference=data)
         booster = lgb.train(
@@ -384,6 +393,9 @@ def _train(
     return Stage.from_text(booster.model_to_string(num_iteration=rounds)), rounds
 
 
+# Trees where no later row can say when to stop: few enough to be sure of.
+UNCHECKED_ROUNDS = 50
+TINY = 1e-300  # a bound that has underflowed
 # A slope far from 1 on few later rows is noise: it is held by a normal prior of this width.
 SLOPE_WIDTH = 0.15
 SHAPE_GAIN_WIDTH = 0.1
@@ -425,7 +437,7 @@ def calibrate(model: ConversionModel, matrix: Floats, labels: Labels) -> Calibra
     seen = labels.impressions > 0
     residual = np.log(n[seen]) - model.reach.log_mean(matrix[seen])
     low, high = np.quantile(residual, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
-    return Calibration(
+    fitted = Calibration(
         intercept=intercept + centre * (1 - slope),
         slope=slope,
         shape_base=base,
@@ -433,6 +445,19 @@ def calibrate(model: ConversionModel, matrix: Floats, labels: Labels) -> Calibra
         reach_mean=float(np.exp(residual).mean()),
         reach_low=float(np.exp(low)),
         reach_high=float(np.exp(high)),
+        narrow=0.0,
+        wide=0.0,
+    )
+    lower, upper = _bounds(_shape(fitted, matrix))
+    narrow, wide = np.quantile(upper / np.maximum(lower, TINY), [1 / 3, 2 / 3])
+    return replace(fitted, narrow=float(narrow), wide=float(wide))
+
+
+def _bounds(shape: Floats) -> tuple[Floats, Floats]:
+    """Ends of the middle `INTERVAL` of a Gamma of mean 1."""
+    return (
+        gammaincinv(shape, (1 - INTERVAL) / 2) / shape,
+        gammaincinv(shape, (1 + INTERVAL) / 2) / shape,
     )
 
 

@@ -18,18 +18,26 @@ from models.conversion import Predictions
 
 @dataclass(frozen=True)
 class Term:
-    """One signal: its weight, its sign in the weight, and whether its logarithm is taken."""
+    """One signal.
+
+    Attributes:
+        weight: How much it counts, and which way.
+        log: Whether its logarithm is taken.
+        needed: A creator of whom it is not known stands as the worst, not as the average: who
+            posts nothing matches nothing.
+    """
 
     feature: str
     weight: float
     log: bool = False
+    needed: bool = False
 
 
 # Weights are judgement, not evidence: match first, then engagement, then trust and fatigue. The
 # signs follow the case for micro-influencers that the README states; a learned model tests them.
 TERMS: tuple[Term, ...] = (
-    Term("topic_similarity", 1.0),
-    Term("niche_match", 0.5),
+    Term("topic_similarity", 1.0, needed=True),
+    Term("niche_match", 0.5, needed=True),
     Term("engagement_rate_relative", 0.3, log=True),
     Term("engagement_views_relative", 0.2, log=True),
     Term("comments_per_like_relative", 0.1, log=True),
@@ -57,15 +65,26 @@ class HeuristicModel:
         """Scores that only order; every rate and count is NaN."""
         missing = np.full(len(matrix), np.nan)
         score = self.contributions(matrix).sum(axis=1)
-        return Predictions(score, *([missing] * 7))
+        return Predictions(
+            score=score,
+            rate=missing,
+            rate_low=missing,
+            rate_high=missing,
+            click_rate=missing,
+            impressions=missing,
+            impressions_low=missing,
+            impressions_high=missing,
+            spread=missing,
+        )
 
     def contributions(self, matrix: Floats) -> Floats:
         """What each feature adds, and last the base (0): ``(n, n_features + 1)``."""
         out = np.zeros((len(matrix), len(FEATURE_NAMES) + 1))
         for term, centre, scale in zip(TERMS, self.centre, self.scale, strict=True):
             z = (_values(matrix, term) - centre) / scale
+            unknown = -CLIP if term.needed else 0.0
             place = FEATURE_NAMES.index(term.feature)
-            out[:, place] = term.weight * np.clip(np.nan_to_num(z, nan=0.0), -CLIP, CLIP)
+            out[:, place] = term.weight * np.clip(np.nan_to_num(z, nan=unknown), -CLIP, CLIP)
         return out
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.catalogue import FEATURE_NAMES
-from features.facts import Asks, brand_code
+from features.facts import NO_BRAND, Asks, brand_code
 from features.pair import Profiles, is_sponsored_by, similarities
 from features.schemas import AudienceNeed, Brief, BriefError, Filters, Range, UnknownCreator
 from features.vectors import Vectors
@@ -147,7 +147,7 @@ def filter_pool(index: Index, brief: Brief, niche: NicheModel) -> Pool:
     for name, passes in _checks(index, brief, niche):
         taken = left & ~passes
         if taken.any():
-            removed[name] = int(taken.sum())
+            removed[name] = removed.get(name, 0) + int(taken.sum())
         left &= passes
     return Pool(np.flatnonzero(left).astype(np.int64), removed)
 
@@ -183,7 +183,7 @@ def _checks(index: Index, brief: Brief, niche: NicheModel) -> list[tuple[str, Ma
         ids = creators["creator_id"]
         checks.append(("exclude_creators", ~ids.isin(filters.exclude_creators).to_numpy()))
     if filters.exclude_sponsored_by:
-        brands = {brand_code(name) for name in filters.exclude_sponsored_by}
+        brands = {brand_code(name) for name in filters.exclude_sponsored_by} - {NO_BRAND}
         checks.append(("exclude_sponsored_by", ~is_sponsored_by(profiles.ads, len(index), brands)))
     checks += [("audience", _has_audience(index, need)) for need in brief.audience]
     if brief.lookalikes:

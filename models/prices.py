@@ -30,9 +30,11 @@ class PriceModel:
     residual: float
 
     def estimate(self, platform: Ints, followers_log: Floats) -> Floats:
-        """Estimated price, ``(n,)``; NaN where followers are unknown."""
+        """Expected price, ``(n,)``; NaN where followers are unknown or the line has no price."""
         line = np.asarray(self.intercept)[platform] + self.slope * followers_log
-        out: Floats = np.expm1(np.maximum(line, 0.0))
+        # The mean of a lognormal lies above its median.
+        mean = np.expm1(line + self.residual**2 / 2)
+        out: Floats = np.where(mean > 0, mean, np.nan)
         return out
 
 
@@ -43,10 +45,12 @@ def fit_prices(price: Floats, platform: Ints, followers_log: Floats) -> PriceMod
         return None
     target = np.log1p(price[known])
     onehot = (platform[known][:, np.newaxis] == np.arange(len(PLATFORMS))).astype(np.float64)
-    # A little ridge on the platforms: those with no priced creator get the overall intercept.
-    design = np.column_stack([np.ones(len(known)), followers_log[known], onehot])
-    ridge = np.diag([0.0, 0.0, *([1.0] * len(PLATFORMS))])
+    # A little ridge: platforms with no priced creator get the overall intercept, and followers
+    # that are all alike no slope.
+    centre = followers_log[known].mean()
+    design = np.column_stack([np.ones(len(known)), followers_log[known] - centre, onehot])
+    ridge = np.diag([0.0, 1e-3, *([1.0] * len(PLATFORMS))])
     weights = np.linalg.solve(design.T @ design + ridge, design.T @ target)
     residual = float(np.std(target - design @ weights))
-    intercept = tuple(float(weights[0] + extra) for extra in weights[2:])
+    intercept = tuple(float(weights[0] - weights[1] * centre + extra) for extra in weights[2:])
     return PriceModel(intercept, float(weights[1]), residual)

@@ -14,7 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from features.creator import YEAR_DAYS, History, build_history, creator_numbers
+from features.creator import (
+    YEAR_DAYS,
+    History,
+    build_history,
+    creator_numbers,
+    settled_before,
+)
 from features.facts import Asks, Facts
 from features.pair import BriefProfile, BriefTotals, PastOutcomes, Profiles, RecentAds
 from features.vectors import Vectors, snap
@@ -170,6 +176,7 @@ def _topics(
     best = np.zeros((size, dim), dtype=np.float32)
     reaction = posts.likes + posts.comments
     year_us = int(YEAR_DAYS * MICROSECONDS_PER_DAY)
+    settled = settled_before(asks.as_of_us)
     for ask in range(size):
         here = slice(recent.indptr[ask], recent.indptr[ask + 1])
         index = recent.index[here]
@@ -177,7 +184,8 @@ def _topics(
             found, shares = cluster(posts.vector[index], weight[here])
             topics[ask, : len(found)] = found
             share[ask, : len(found)] = shares
-            fresh = index[posts.timeline.time_us[index] >= asks.as_of_us[ask] - year_us]
+            time_us = posts.timeline.time_us[index]
+            fresh = index[(time_us >= asks.as_of_us[ask] - year_us) & (time_us < settled[ask])]
             most = fresh[np.argsort(-reaction[fresh], kind="stable")[:BEST_POSTS]]
             best[ask] = snap(posts.vector[most].astype(np.float64).sum(axis=0))
         if progress is not None and (ask + 1) % 100 == 0:

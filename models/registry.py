@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 CHAMPION = "champion"
 BUNDLE_FOLDER = "bundle"
 FLAVOUR = "creatorfit"
+KIND_TAG = "kind"
+FEATURES_TAG = "features_digest"
 DIGEST_LENGTH = 36  # MLflow keeps no longer digest of a data set
 # Given explicitly: left to itself MLflow imports the model anew to find them, for seconds.
 PIP_REQUIREMENTS = ["lightgbm", "numpy"]
@@ -38,12 +40,20 @@ PIP_REQUIREMENTS = ["lightgbm", "numpy"]
 
 @dataclass(frozen=True)
 class Version:
-    """One registered version of the model."""
+    """One registered version of the model.
+
+    Attributes:
+        alias: ``champion``, or None.
+        kind: Of its bundle: ``outcomes`` or ``heuristic``; None where it is not known.
+        features_digest: Of its bundle, likewise.
+    """
 
     name: str
     version: str
     alias: str | None
     run_id: str
+    kind: str | None = None
+    features_digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,13 +85,15 @@ class Registry:
     Args:
         tracking_uri: Such as ``sqlite:///var/mlflow.db`` or ``http://127.0.0.1:5000``.
         artifacts: Folder for artefacts where the store is a local database; a server has its own.
+        patient: Try again for minutes where a server is away, as a training run should; a service
+            has a bundle to go on with.
     """
 
-    def __init__(self, tracking_uri: str, artifacts: Path) -> None:
+    def __init__(self, tracking_uri: str, artifacts: Path, *, patient: bool = True) -> None:
         self.tracking_uri = tracking_uri
         self.artifacts = artifacts.resolve()
         self._client: MlflowClient | None = None
-        _quiet()
+        _quiet(patient)
 
     @property
     def client(self) -> MlflowClient:
@@ -142,7 +154,12 @@ class Registry:
                     folder=folder,
                     bundle=bundle,
                 )
-            return Version(MODEL_NAME, str(info.registered_model_version), None, run.info.run_id)
+            version = str(info.registered_model_version)
+            manifest = bundle.manifest
+            said = {KIND_TAG: manifest.kind, FEATURES_TAG: manifest.features_digest}
+            for tag, value in said.items():
+                client.set_model_version_tag(MODEL_NAME, version, tag, value)
+            return Version(MODEL_NAME, version, None, run.info.run_id, *said.values())
 
     def promote(self, version: str) -> None:
         """Make a version the champion, from its next look-up on.
@@ -179,6 +196,10 @@ class Registry:
 
         Returns:
             The bundle's folder.
+
+        Raises:
+            BundleError: What was published cannot be used; nothing is kept of it.
+            RegistryError: The registry is away, or the disk is full.
         """
         target = bundles / version.run_id
         if target.exists():
@@ -186,13 +207,18 @@ class Registry:
         import mlflow
 
         self.client  # noqa: B018 - sets the global tracking URI that the download uses
-        bundles.mkdir(parents=True, exist_ok=True)
+        with _named_failures(str(bundles)):
+            bundles.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".fetch.", dir=bundles) as staging:
             with _named_failures(self.tracking_uri):
                 uri = f"models:/{MODEL_NAME}/{version.version}/{BUNDLE_FOLDER}"
                 got = mlflow.artifacts.download_artifacts(uri, dst_path=staging)
             load(Path(got))
-            Path(got).replace(target)
+            try:
+                Path(got).replace(target)
+            except OSError as error:
+                if not target.exists():  # else another process was the first to put it there
+                    raise RegistryError(f"{target}: {error}") from error
         return target
 
     def _find(self, which: str) -> Version | None:
@@ -213,7 +239,15 @@ class Registry:
         except Exception as error:  # whatever a database or a connection raises
             raise RegistryError(f"{self.tracking_uri}: {error}") from error
         alias = CHAMPION if CHAMPION in found.aliases else None
-        return Version(MODEL_NAME, str(found.version), alias, str(found.run_id))
+        tags = found.tags
+        return Version(
+            MODEL_NAME,
+            str(found.version),
+            alias,
+            str(found.run_id),
+            tags.get(KIND_TAG),
+            tags.get(FEATURES_TAG),
+        )
 
 
 def save_model(path: str, mlflow_model: Any, folder: Path, bundle: Bundle, **_: Any) -> None:
@@ -257,8 +291,8 @@ def _named_failures(uri: str) -> Iterator[None]:
         raise RegistryError(f"{uri}: {error}") from error
 
 
-def _quiet() -> None:
-    """Keep MLflow from reporting usage, from drawing over our bars, from trying for minutes.
+def _quiet(patient: bool) -> None:
+    """Keep MLflow from reporting usage, from drawing over our bars, and from too much patience.
 
     It reads these when it is first imported, so nothing here imports it before.
     """
@@ -266,8 +300,9 @@ def _quiet() -> None:
     os.environ.setdefault("DO_NOT_TRACK", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+    if not patient:
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
 
 
 def _make_parent(uri: str) -> None:

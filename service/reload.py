@@ -11,12 +11,12 @@ import json
 import logging
 import os
 import random
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from features.schemas import BundleError, EncoderError, NoModel, RegistryError
-from models.bundle import Bundle, load
+from models.bundle import MODEL_NAME, Bundle, load
 from models.registry import Registry, Version
 from service.settings import ServiceSettings
 
@@ -45,7 +45,7 @@ class ModelHolder:
 
     def __init__(self, settings: ServiceSettings) -> None:
         self.settings = settings
-        self.registry = Registry(settings.registry_uri, settings.artifacts)
+        self.registry = Registry(settings.registry_uri, settings.artifacts, patient=False)
         self.served: Served | None = None
         self.trouble: str | None = None
 
@@ -71,8 +71,7 @@ class ModelHolder:
             if self.served is not None and self.served.version == champion:
                 self.trouble = None
                 return False
-            folder = self.registry.fetch(champion, self.settings.bundles)
-            self._take(champion, folder)
+            self._take(champion)
             self.trouble = None
             self._remember(champion)
             return True
@@ -89,25 +88,45 @@ class ModelHolder:
         while True:
             wait = self.settings.poll_seconds * random.uniform(1 - JITTER, 1 + JITTER)
             await asyncio.sleep(wait)
-            if await asyncio.to_thread(self.refresh):
-                log.info("now serving version %s", self.current().version.version)
+            try:
+                if await asyncio.to_thread(self.refresh):
+                    log.info("now serving version %s", self.current().version.version)
+            except Exception:
+                # Whatever it was, the model that is loaded goes on, and so does the asking.
+                log.exception("asking for a new champion failed")
 
-    def _take(self, version: Version, folder: Path) -> None:
-        self.served = Served(version, load(folder), datetime.now(UTC))
+    def _take(self, version: Version) -> None:
+        """Fetch and load a version; what lies damaged on this disk is fetched once more."""
+        was_there = (self.settings.bundles / version.run_id).exists()
+        folder = self.registry.fetch(version, self.settings.bundles)
+        try:
+            bundle = load(folder)
+        except BundleError as error:
+            if not was_there:
+                raise
+            log.warning("fetched again: %s", error)
+            shutil.rmtree(folder)
+            bundle = load(self.registry.fetch(version, self.settings.bundles))
+        self.served = Served(version, bundle, datetime.now(UTC))
 
     def _remember(self, version: Version) -> None:
+        """Note what is served, for a start without the registry."""
         path = self.settings.bundles / LAST_GOOD
         written = path.with_name(f".{LAST_GOOD}.{os.getpid()}")
-        written.write_text(json.dumps({"version": version.version, "run_id": version.run_id}))
-        written.replace(path)
+        try:
+            written.write_text(json.dumps({"version": version.version, "run_id": version.run_id}))
+            written.replace(path)
+        except OSError as error:
+            log.warning("the model served is not noted: %s", error)
 
     def _last_good(self) -> bool:
         """Serve what was served before, where it is still on disk."""
         path = self.settings.bundles / LAST_GOOD
         try:
             said = json.loads(path.read_text())
-            version = Version("creatorfit", said["version"], None, said["run_id"])
-            self._take(version, self.settings.bundles / version.run_id)
+            version = Version(MODEL_NAME, said["version"], None, said["run_id"])
+            bundle = load(self.settings.bundles / version.run_id)
+            self.served = Served(version, bundle, datetime.now(UTC))
         except (OSError, ValueError, KeyError, BundleError, EncoderError) as error:
             log.warning("there is no last good bundle to serve: %s", error)
             return False

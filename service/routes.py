@@ -21,6 +21,7 @@ PROBLEMS = {
     503: {"model": wire.Problem, "description": "There is no model to answer with yet"},
 }
 
+# Ids may hold slashes (some are URLs), so their routes take the rest of the path, the longer first.
 CreatorId = Annotated[str, Path(min_length=1, max_length=200, examples=["c0001"])]
 
 
@@ -49,16 +50,7 @@ def recommend(
 
 
 @router.get(
-    "/v1/creators/{creator_id}", summary="A creator's profile", responses={404: PROBLEMS[404]}
-)
-def get_creator(request: Request, creator_id: CreatorId) -> wire.CreatorResponse:
-    """Show a creator: niche mix, signals, past sponsorships, recent posts."""
-    served = _served(request)
-    return wire.creator(served, describe.creator_profile(served.bundle, creator_id))
-
-
-@router.get(
-    "/v1/creators/{creator_id}/similar", summary="Lookalikes", responses={404: PROBLEMS[404]}
+    "/v1/creators/{creator_id:path}/similar", summary="Lookalikes", responses={404: PROBLEMS[404]}
 )
 def get_similar(
     request: Request, creator_id: CreatorId, limit: Annotated[int, Query(ge=1, le=500)] = 20
@@ -66,6 +58,15 @@ def get_similar(
     """Find the creators whose topics are most like one's."""
     served = _served(request)
     return wire.similar(creator_id, served, describe.similar(served.bundle, creator_id, limit))
+
+
+@router.get(
+    "/v1/creators/{creator_id:path}", summary="A creator's profile", responses={404: PROBLEMS[404]}
+)
+def get_creator(request: Request, creator_id: CreatorId) -> wire.CreatorResponse:
+    """Show a creator: niche mix, signals, past sponsorships, recent posts."""
+    served = _served(request)
+    return wire.creator(served, describe.creator_profile(served.bundle, creator_id))
 
 
 @router.get("/v1/model", summary="What is being served", responses={503: PROBLEMS[503]})

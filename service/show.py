@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from service.wire import ItemWire, PlanWire, RecommendationResponse
 
@@ -33,9 +34,9 @@ def show(answer: RecommendationResponse, console: Console) -> None:
         table.add_column(title, justify="right" if title == "#" else "left")
     table.add_column("why", ratio=1)
     for item in answer.items:
-        table.add_row(
-            str(item.rank), _who(item), _niche(item), _rate(item), _expected(item), _why(item)
-        )
+        cells = (str(item.rank), _who(item), _niche(item), _rate(item), _expected(item), _why(item))
+        # Creators choose their handles: what they wrote is text, never markup.
+        table.add_row(*(Text(cell) for cell in cells))
     console.print(table)
     if answer.portfolio is not None:
         _plan(answer.portfolio, console)

@@ -1,5 +1,7 @@
 """The learned model, on rows whose true rates are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from features.catalogue import FEATURE_NAMES
 from models.conversion import (
+    UNCHECKED_ROUNDS,
     ConversionModel,
     FitParams,
     Labels,
@@ -146,8 +149,27 @@ def test_overdispersion_is_measured():
 
 def test_confidence_follows_the_interval(fitted):
     model: ConversionModel = fitted[0]
-    predictions = model.predict(rows(300, 11)[0])
-    for row in range(300):
-        ratio = predictions.rate_high[row] / predictions.rate_low[row]
-        wanted = "high" if ratio <= 3 else "medium" if ratio <= 6 else "low"
-        assert predictions.confidence(row) == wanted
+    matrix = rows(300, 11)[0]
+    found = replace(model.calibration, shape_gain=0.2)
+    spread = replace(model, calibration=found).predict(matrix).spread
+    narrow, wide = np.quantile(spread, [1 / 3, 2 / 3])
+    found = replace(found, narrow=float(narrow), wide=float(wide))
+    predictions = replace(model, calibration=found).predict(matrix)
+    ratio = predictions.rate_high / predictions.rate_low
+    told = np.array([predictions.confidence(row) for row in range(300)])
+    assert set(told) == {"high", "medium", "low"}
+    assert ratio[told == "high"].max() < ratio[told == "medium"].min()
+    assert ratio[told == "medium"].max() < ratio[told == "low"].min()
+
+
+def test_clicks_that_begin_late_or_end_early_are_no_obstacle():
+    matrix, labels, _ = rows(1200, 12)
+    later_matrix, later, _ = rows(600, 13)
+    never = np.full(len(labels), np.nan)
+    began = Labels(labels.impressions, never, labels.conversions)
+    model, rounds = fit(matrix, began, later_matrix, later, PARAMS)
+    again = refit(later_matrix, later, PARAMS, rounds, model.calibration)
+    assert model.clicks is None and again.clicks is None
+    ended = Labels(later.impressions, np.full(len(later), np.nan), later.conversions)
+    model, _ = fit(matrix, labels, later_matrix, ended, PARAMS)
+    assert model.clicks.booster.num_trees() == UNCHECKED_ROUNDS

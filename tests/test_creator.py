@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from features.catalogue import BY_NAME, CREATOR_FEATURES, FEATURE_NAMES, FEATURES
-from features.creator import creator_numbers
+from features.creator import SETTLE_DAYS, creator_numbers
 from features.facts import Asks
 from features.sponsored import label_posts
 
@@ -23,9 +23,10 @@ def asked(small_known):
     return asks, creator_numbers(small_known.history, asks).values
 
 
-def _posts_before(tables, facts, asks, row, days):
+def _posts_before(tables, facts, asks, row, days, settle_days=0):
     posts = tables.posts
     as_of = pd.Timestamp(int(asks.as_of_us[row]), unit="us", tz="UTC")
+    as_of -= pd.Timedelta(days=settle_days)
     mine = posts["creator_id"] == facts.creator_id[asks.creator[row]]
     inside = mine & (posts["published_at"] < as_of)
     if days is not None:
@@ -50,7 +51,7 @@ def _expect(asked, small_known, name, value):
 
 def test_comments_per_like(asked, small_known, small_tables):
     def value(row):
-        posts = _posts_before(small_tables, small_known.facts, asked[0], row, 180)
+        posts = _posts_before(small_tables, small_known.facts, asked[0], row, 180, SETTLE_DAYS)
         likes = posts["likes"].sum()
         return posts["comments"].sum() / likes if likes else np.nan
 
@@ -59,7 +60,7 @@ def test_comments_per_like(asked, small_known, small_tables):
 
 def test_engagement_rate_by_views(asked, small_known, small_tables):
     def value(row):
-        posts = _posts_before(small_tables, small_known.facts, asked[0], row, 180)
+        posts = _posts_before(small_tables, small_known.facts, asked[0], row, 180, SETTLE_DAYS)
         posts = posts[posts["views"].notna()]
         views = posts["views"].sum()
         return (posts["likes"] + posts["comments"]).sum() / views if views else np.nan
@@ -76,7 +77,7 @@ def test_engagement_rate_by_followers_uses_the_count_of_the_time(asked, small_kn
         return seen["follower_count"].iloc[-1] if len(seen) else static[creator]
 
     def value(row):
-        posts = _posts_before(small_tables, facts, asked[0], row, 180)
+        posts = _posts_before(small_tables, facts, asked[0], row, 180, SETTLE_DAYS)
         counts = [
             count_at(c, t) for c, t in zip(posts["creator_id"], posts["published_at"], strict=True)
         ]

@@ -148,3 +148,37 @@ def test_outcomes_too_close_in_time_are_a_cold_start(trained_home, tmp_path):
     trained = train(trained_home.settings, str(tmp_path), Silent())
     assert trained.bundle.manifest.kind == "heuristic"
     assert "too close in time" in trained.bundle.manifest.kind_reason
+
+
+def test_a_post_of_the_future_is_refused(trained_home, tmp_path):
+    frames = frames_of(trained_home.world)
+    posts = frames["posts"].copy()
+    posts.loc[3, "published_at"] = pd.Timestamp("2099-01-01", tz="UTC")
+    write_tables(frames | {"posts": posts}, tmp_path, "parquet")
+    with pytest.raises(InvalidTables, match=r"published_at = '2099-01-01.*later than now"):
+        train(trained_home.settings, str(tmp_path), Silent())
+
+
+def test_a_heuristic_replaces_a_champion_that_this_code_cannot_serve(
+    trained_home, tmp_path, monkeypatch
+):
+    settings = trained_home.settings.model_copy(update={"home": tmp_path / "home"})
+    with monkeypatch.context() as older:
+        older.setattr(bundles, "features_digest", lambda: "0" * 64)
+        train(settings, str(trained_home.source), Silent())
+    frames = frames_of(trained_home.world)
+    few = frames["sponsorships"].head(5)
+    write_tables(frames | {"sponsorships": few}, tmp_path / "few", "parquet")
+    trained = train(settings, str(tmp_path / "few"), Silent())
+    assert trained.bundle.manifest.kind == "heuristic"
+    assert trained.promoted
+
+
+def test_one_campaign_a_row_leaves_figures_out_and_still_trains(trained_home, tmp_path):
+    frames = frames_of(trained_home.world)
+    deals = frames["sponsorships"].copy()
+    deals["campaign_id"] = deals["sponsorship_id"]
+    write_tables(frames | {"sponsorships": deals}, tmp_path, "parquet")
+    trained = train(trained_home.settings, str(tmp_path), Silent())
+    assert trained.bundle.manifest.kind == "outcomes"
+    assert "ndcg10" not in trained.bundle.manifest.metrics

@@ -53,8 +53,15 @@ def test_prices_follow_the_line_they_were_drawn_from():
     model = fit_prices(price, platform, followers)
     assert abs(model.slope - 0.7) < 0.03
     assert abs(model.residual - 0.2) < 0.03
-    expected = np.expm1(0.7 * 10 - 1 + 0.3)
+    expected = np.expm1(0.7 * 10 - 1 + 0.3 + 0.2**2 / 2)
     assert abs(model.estimate(np.array([1]), np.array([10.0]))[0] / expected - 1) < 0.1
+
+
+def test_followers_all_alike_give_the_mean_price():
+    price = np.repeat([90.0, 110.0], 30)
+    alike = np.zeros(60)
+    model = fit_prices(price, alike.astype(np.int64), alike)
+    assert abs(model.estimate(np.array([0]), np.array([0.0]))[0] - 100) < 5
 
 
 def test_too_few_prices_give_no_estimate():

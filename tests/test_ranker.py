@@ -205,3 +205,28 @@ def test_similar_creators_claim_no_rate(bundle):
     matches = [item.match for item in items]
     assert len(items) == 5 and matches == sorted(matches, reverse=True)
     assert all(item.conversion_rate is None for item in items)
+
+
+def test_two_audience_needs_count_all_they_remove(bundle):
+    needs = [
+        {"dimension": "country", "code": "US", "min_share": 0.3},
+        {"dimension": "country", "code": "GB", "min_share": 0.1},
+    ]
+    pool = ranker.recommend(bundle, brief(audience=needs)).pool
+    assert pool.removed_by["audience"] == pool.creators - pool.eligible
+
+
+def test_a_brand_without_a_name_excludes_nobody(bundle):
+    pool = ranker.recommend(bundle, brief(filters={"exclude_sponsored_by": ["\u200b"]})).pool
+    assert pool.eligible == pool.creators
+
+
+def test_a_heuristic_puts_creators_without_posts_last():
+    from features.catalogue import FEATURE_NAMES
+    from models.heuristic import fit_heuristic
+
+    rng = np.random.default_rng(0)
+    matrix = np.abs(rng.normal(1, 0.5, (200, len(FEATURE_NAMES))))
+    silent = np.full((5, len(FEATURE_NAMES)), np.nan)
+    score = fit_heuristic(matrix).predict(np.vstack([matrix, silent])).score
+    assert score[-5:].max() < np.quantile(score[:-5], 0.02)

@@ -1,5 +1,6 @@
 """The service from the outside: answers, problem documents, the OpenAPI file, reloading."""
 
+import io
 import json
 from pathlib import Path
 
@@ -72,6 +73,14 @@ def test_http_says_what_the_ranker_says(client, trained_home):
             },
             422,
             "/filters/follower_count",
+        ),
+        ({"brand": {"name": "A"}, "query": "abc", "limit": "20"}, 422, "/limit"),
+        ({"brand": {"name": "A"}, "query": "abc", "limit": True}, 422, "/limit"),
+        ({"brand": {"name": "A"}, "query": "abc", "explain": "yes"}, 422, "/explain"),
+        (
+            {"brand": {"name": "A"}, "query": "abc", "budget": {"amount": "5"}},
+            422,
+            "/budget/amount",
         ),
         (
             {"brand": {"name": "A"}, "query": "abc", "filters": {"niches": ["zzz"]}},
@@ -166,6 +175,56 @@ def test_a_new_champion_is_taken_up_and_the_registrys_absence_survived(trained_h
     with TestClient(create_app(away)) as client:
         assert client.get("/readyz").json()["status"] == "degraded"
         assert client.post("/v1/recommendations", json=EXAMPLE_BRIEF).status_code == 200
+
+
+def test_a_damaged_bundle_on_disk_is_fetched_again(trained_home, tmp_path):
+    from service.reload import ModelHolder
+
+    source = trained_home.settings
+    Registry(source.registry_uri, source.artifacts).promote(trained_home.trained.version.version)
+    settings = ServiceSettings(home=tmp_path, tracking_uri=source.registry_uri)
+    assert ModelHolder(settings).refresh()
+    [folder] = [path for path in settings.bundles.iterdir() if path.is_dir()]
+    (folder / "niche.safetensors").write_bytes(b"damaged")
+    holder = ModelHolder(settings)
+    assert holder.refresh()
+    assert holder.current().bundle.manifest == trained_home.trained.bundle.manifest
+
+
+def test_polling_survives_whatever_goes_wrong(trained_home, tmp_path, monkeypatch):
+    import asyncio
+
+    from service.reload import ModelHolder
+
+    settings = ServiceSettings(home=tmp_path, poll_seconds=0.01)
+    holder = ModelHolder(settings)
+    calls = []
+
+    def refresh():
+        calls.append(1)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(holder, "refresh", refresh)
+
+    async def run():
+        task = asyncio.create_task(holder.poll())
+        while len(calls) < 3 and not task.done():
+            await asyncio.sleep(0.01)
+        assert not task.done()
+        task.cancel()
+
+    asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def test_a_table_for_people_takes_handles_as_they_are(client):
+    from service.show import show, wide_console
+    from service.wire import RecommendationResponse
+
+    answer = client.post("/v1/recommendations", json=EXAMPLE_BRIEF | {"limit": 1}).json()
+    answer["items"][0]["handle"] = "[/x][bold]jo"
+    console = wide_console(record=True, file=io.StringIO())
+    show(RecommendationResponse.model_validate(answer), console)
+    assert "[/x][bold]jo" in console.export_text()
 
 
 if __name__ == "__main__":

@@ -30,6 +30,14 @@ OnInvalid = Annotated[
     ),
 ]
 
+# The figures of a run that are told at its end, where it has them.
+TOLD = {
+    "rate_deviance_explained": "deviance explained",
+    "ndcg10": "NDCG@10",
+    "ndcg10_rule_cosine": "NDCG@10 of the cosine alone",
+    "ndcg10_rule_followers": "NDCG@10 of the number of followers alone",
+}
+
 
 class ConsoleReporter:
     """Steps as progress bars, facts as lines."""
@@ -110,12 +118,9 @@ def train(
     report = ConsoleReporter(Console(stderr=True))
     trained = run(TrainingSettings(), source, report, on_invalid)
     figures = trained.bundle.manifest.metrics
-    if figures:
-        report.say(
-            f"on later time: deviance explained {figures['rate_deviance_explained']:.3f}, "
-            f"NDCG@10 {figures['ndcg10']:.3f} (followers {figures['ndcg10_rule_followers']:.3f}, "
-            f"cosine {figures['ndcg10_rule_cosine']:.3f})"
-        )
+    for name, words in TOLD.items():
+        if name in figures:
+            report.say(f"on later time, {words}: {figures[name]:.3f}")
     Console().print(
         f"version {trained.version.version} ({trained.bundle.manifest.kind})"
         + (" is the champion" if trained.promoted else " was published, not promoted"),

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -21,7 +22,7 @@ import numpy as np
 from features.catalogue import FEATURE_NAMES
 from features.facts import Asks, Facts, build_facts, distinct_briefs
 from features.pair import pair_features
-from features.schemas import Tables
+from features.schemas import FAULTS_SHOWN, KEYS, Fault, InvalidTables, Tables
 from features.tables import read_tables
 from features.text import Encoder, VectorCache, embed_texts, load_encoder
 from features.vectors import Vectors
@@ -46,7 +47,12 @@ from training.settings import TrainingSettings
 # are read from.
 MIN_OUTCOMES = 200
 MIN_CONVERSIONS = 500
-MIN_PART = 30  # rows to fit, to calibrate and to judge on: fewer say nothing of a model
+MIN_PART = 30  # rows, and conversions, to fit, to calibrate and to judge on: fewer say nothing
+OBSERVED = (
+    ("posts", "published_at"),
+    ("sponsorships", "started_at"),
+    ("followers", "observed_at"),
+)
 HEURISTIC_SAMPLE = 500  # creators that the heuristic's terms are standardised on
 
 
@@ -133,6 +139,7 @@ def read(
             source, on_invalid=on_invalid, quarantine_dir=settings.home / "quarantine"
         )
         done(1)
+    refuse_the_future(tables, datetime.now(UTC))
     for warning in tables.warnings:
         report.say(warning)
     for table, count in tables.quarantined.items():
@@ -142,6 +149,34 @@ def read(
         f"{len(tables.sponsorships):,} sponsorships"
     )
     return tables
+
+
+def refuse_the_future(tables: Tables, now: datetime) -> None:
+    """One mistyped year would move "now" for every creator, and empty every recent window.
+
+    Raises:
+        InvalidTables: Something is said to have been observed more than a day after `now`.
+    """
+    faults, counts = [], {}
+    for table, column in OBSERVED:
+        frame = getattr(tables, table)
+        late = frame[frame[column] > now + timedelta(days=1)]
+        if len(late):
+            counts[table, "in_the_future"] = len(late)
+            faults += [
+                Fault(
+                    table=table,
+                    file=table,
+                    row=None,
+                    column=column,
+                    value=row[column].isoformat(),
+                    kind="in_the_future",
+                    reason=f"{row[KEYS[table][0]]} was observed later than now, {now:%Y-%m-%d}",
+                )
+                for row in late.head(FAULTS_SHOWN).to_dict("records")
+            ]
+    if faults:
+        raise InvalidTables(faults, counts)
 
 
 def embed(
@@ -185,6 +220,9 @@ def learn(known: Known, encoder: Encoder, settings: TrainingSettings, report: Re
     """Learn from outcomes where there are enough, else order by stated rules."""
     with report.step("Building rows", len(known.facts.outcomes)) as done:
         rows = labelled_rows(known, done)
+    open_still = len(known.facts.outcomes) - len(rows)
+    if open_still:
+        report.say(f"{open_still:,} sponsorships left out: not resolved yet, or seen by nobody")
     conversions = int(rows.labels.conversions.sum())
     if len(rows) < MIN_OUTCOMES or conversions < MIN_CONVERSIONS:
         reason = (
@@ -193,12 +231,14 @@ def learn(known: Known, encoder: Encoder, settings: TrainingSettings, report: Re
         )
         return _cold_start(known, encoder, reason, report)
     split = split_by_time(rows)
-    smallest = min(len(part) for part in (split.fit, split.later, split.test))
-    if smallest < MIN_PART:
+    parts = [rows.take(part).labels for part in (split.fit, split.later, split.test)]
+    fewest = min(len(part) for part in parts)
+    rarest = min(int(part.conversions.sum()) for part in parts)
+    if fewest < MIN_PART or rarest < MIN_PART:
         reason = (
             f"{len(rows):,} resolved sponsorships lie too close in time: of the parts to fit, to "
-            f"calibrate and to judge on, kept apart, one has {smallest:,} rows; learning needs "
-            f"{MIN_PART:,} in each"
+            f"calibrate and to judge on, kept apart, the least has {fewest:,} rows and "
+            f"{rarest:,} conversions; learning needs {MIN_PART:,} in each"
         )
         return _cold_start(known, encoder, reason, report)
     with report.step("Fitting the model", 3) as done:
@@ -350,18 +390,21 @@ def promote(
 ) -> bool:
     """Make the version the champion, unless it knows less than the one that is.
 
-    A model learned from outcomes is never replaced by a heuristic on its own.
+    A model learned from outcomes is not replaced by a heuristic, unless this code can no longer
+    serve it, for it was made from other features.
     """
     registry = Registry(settings.registry_uri, settings.artifacts)
     champion = registry.champion()
-    if champion is not None and learned.model.kind == "heuristic":
-        manifest = bundles.read_manifest(registry.fetch(champion, settings.bundles))
-        if manifest.kind == "outcomes":
-            report.say(
-                f"not promoted: version {champion.version} was learned from outcomes, "
-                "this one was not"
-            )
-            return False
+    if (
+        champion is not None
+        and champion.kind == "outcomes"
+        and champion.features_digest == bundles.features_digest()
+        and learned.model.kind == "heuristic"
+    ):
+        report.say(
+            f"not promoted: version {champion.version} was learned from outcomes, this one was not"
+        )
+        return False
     registry.promote(version.version)
     report.say(f"version {version.version} is now the champion")
     return True
