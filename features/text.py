@@ -48,10 +48,10 @@ __all__ = [
 ]
 
 MINILM = "all-MiniLM-L6-v2"
-# Niches of channels not seen in training, accuracy and macro-F1: USE 0.773 and 0.702, MiniLM 0.746
-# and 0.688 (python -m benchmarks.niche). The nearest of 42 sentences in another language is the
+# Niches of channels not seen in training, accuracy and macro-F1: USE 0.771 and 0.698, MiniLM 0.745
+# and 0.687 (python -m benchmarks.niche). The nearest of 42 sentences in another language is the
 # translation: 1.00 against 0.50; and speed in one run, sentence-transformers on torch being 1:
-# MiniLM in 8 bits 5.7, USE 5.2, MiniLM in float32 2.2 (python -m benchmarks.encoders).
+# MiniLM in 8 bits 5.3, USE 4.9, MiniLM in float32 2.1 (python -m benchmarks.encoders).
 DEFAULT_ENCODER = USE
 
 # ---------------------------------------------------------------- loading, saving, opening
