@@ -87,15 +87,21 @@ class Manifest(BaseModel):
 
 
 @dataclass(frozen=True)
-class Bundle:
-    """A model ready to answer."""
+class Content:
+    """What a prediction is made of."""
 
-    manifest: Manifest
     encoder: Encoder
     niche: NicheModel
     model: ConversionModel | HeuristicModel
     prices: PriceModel | None
     index: Index
+
+
+@dataclass(frozen=True)
+class Bundle(Content):
+    """A model ready to answer, with what it says of itself."""
+
+    manifest: Manifest
 
 
 @dataclass(frozen=True)
@@ -114,16 +120,7 @@ def features_digest() -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def save(
-    folder: Path,
-    *,
-    encoder: Encoder,
-    niche: NicheModel,
-    model: ConversionModel | HeuristicModel,
-    prices: PriceModel | None,
-    index: Index,
-    origin: Origin,
-) -> Manifest:
+def save(folder: Path, content: Content, origin: Origin) -> Manifest:
     """Write a bundle, whole or not at all.
 
     Args:
@@ -132,7 +129,7 @@ def save(
     folder.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
-        manifest = _write(staging, encoder, niche, model, prices, index, origin)
+        manifest = _write(staging, content, origin)
         staging.chmod(0o755)
         if folder.exists():
             shutil.rmtree(folder)
@@ -143,19 +140,10 @@ def save(
     return manifest
 
 
-def _write(
-    folder: Path,
-    encoder: Encoder,
-    niche: NicheModel,
-    model: ConversionModel | HeuristicModel,
-    prices: PriceModel | None,
-    index: Index,
-    origin: Origin,
-) -> Manifest:
-    encoder_folder = folder / "encoder"
-    encoder_folder.mkdir()
-    encoder_meta = save_encoder(encoder, encoder_folder)
-    niche_arrays, niche_meta = niche.to_arrays()
+def _write(folder: Path, content: Content, origin: Origin) -> Manifest:
+    index, model = content.index, content.model
+    encoder_meta = save_encoder(content.encoder, folder / "encoder")
+    niche_arrays, niche_meta = content.niche.to_arrays()
     save_file(niche_arrays, folder / "niche.safetensors")
     save_file(_index_arrays(index), folder / "index.safetensors")
     index.creators.to_parquet(folder / "creators.parquet", index=False)
@@ -191,7 +179,7 @@ def _write(
             if isinstance(model, HeuristicModel)
             else None
         ),
-        prices=None if prices is None else dataclasses.asdict(prices),
+        prices=None if content.prices is None else dataclasses.asdict(content.prices),
         data=origin.data,
         params=origin.params,
         metrics=origin.metrics,

@@ -63,7 +63,7 @@ def recommend(bundle: Bundle, brief: Brief) -> Recommendation:
     index = bundle.index
     _check_currency(index, brief)
     scored, pool = score(bundle, brief)
-    order = _order(index, scored)
+    order = _order(scored)
     shown = order[: brief.limit]
     return Recommendation(
         as_of_us=index.as_of_us,
@@ -143,7 +143,7 @@ def _payable(cost: Floats) -> Floats:
     return np.maximum(cost, 1.0)
 
 
-def _order(index: Index, scored: Scored) -> Ints:
+def _order(scored: Scored) -> Ints:
     """Best first; those that cannot be scored last; ties by id (places are sorted by id)."""
     key = np.where(np.isnan(scored.objective_score), -np.inf, scored.objective_score)
     return np.argsort(-key, kind="stable").astype(np.int64)

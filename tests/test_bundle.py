@@ -44,14 +44,8 @@ def test_saving_what_was_loaded_changes_nothing(folder, tmp_path):
     manifest = loaded.manifest
     again = bundles.save(
         tmp_path / "again",
-        encoder=loaded.encoder,
-        niche=loaded.niche,
-        model=loaded.model,
-        prices=loaded.prices,
-        index=loaded.index,
-        origin=bundles.Origin(
-            manifest.kind_reason, manifest.data, manifest.params, manifest.metrics
-        ),
+        loaded,
+        bundles.Origin(manifest.kind_reason, manifest.data, manifest.params, manifest.metrics),
     )
     assert again.files == manifest.files
     assert again == manifest
@@ -139,15 +133,7 @@ def test_a_save_that_fails_leaves_nothing(trained_home, tmp_path, monkeypatch):
     loaded = trained_home.trained.bundle
     monkeypatch.setattr(bundles, "_digests", lambda folder: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        bundles.save(
-            tmp_path / "bundle",
-            encoder=loaded.encoder,
-            niche=loaded.niche,
-            model=loaded.model,
-            prices=loaded.prices,
-            index=loaded.index,
-            origin=bundles.Origin("", {}, {}, {}),
-        )
+        bundles.save(tmp_path / "bundle", loaded, bundles.Origin("", {}, {}, {}))
     assert list(tmp_path.iterdir()) == []
 
 

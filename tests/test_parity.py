@@ -157,12 +157,14 @@ def served(small_tables, tmp_path_factory):
     folder = tmp_path_factory.mktemp("served") / "bundle"
     bundles.save(
         folder,
-        encoder=ENCODER,
-        niche=known.niches[-1].model,
-        model=fit_heuristic(rows.matrix),
-        prices=None,
-        index=indexes.build(known),
-        origin=bundles.Origin("a test", {}, {}, {}),
+        bundles.Content(
+            encoder=ENCODER,
+            niche=known.niches[-1].model,
+            model=fit_heuristic(rows.matrix),
+            prices=None,
+            index=indexes.build(known),
+        ),
+        bundles.Origin("a test", {}, {}, {}),
     )
     return bundles.load(folder)
 

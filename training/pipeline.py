@@ -29,7 +29,7 @@ from features.vectors import Vectors
 from features.windows import Ints
 from models import bundle as bundles
 from models import index as indexes
-from models.bundle import Bundle, Origin
+from models.bundle import Bundle, Content, Origin
 from models.conversion import ConversionModel, FitParams, Rounds, fit, refit
 from models.heuristic import HeuristicModel, fit_heuristic
 from models.index import Index
@@ -121,7 +121,7 @@ def train(
         index = indexes.build(known, done)
     with tempfile.TemporaryDirectory(prefix="creatorfit-") as scratch:
         folder = Path(scratch) / "bundle"
-        bundle = write(folder, known, encoder, learned, index, tables, source)
+        bundle = write(folder, known, encoder, learned, index, tables)
         version = publish(settings, folder, bundle, learned, tables, source, report)
     promoted = promote(settings, version, learned, report)
     return Trained(encoded, bundle, version, promoted)
@@ -312,20 +312,20 @@ def write(
     learned: Learned,
     index: Index,
     tables: Tables,
-    source: str,
 ) -> Bundle:
     """Save the bundle, and load it again: what is published is what was read back."""
     values = index.profiles.numbers.values
+    followers_log = values[:, FEATURE_NAMES.index("followers_log")]
     bundles.save(
         folder,
-        encoder=encoder,
-        niche=known.niches[-1].model,
-        model=learned.model,
-        prices=fit_prices(
-            index.price, known.facts.platform, values[:, FEATURE_NAMES.index("followers_log")]
+        Content(
+            encoder=encoder,
+            niche=known.niches[-1].model,
+            model=learned.model,
+            prices=fit_prices(index.price, known.facts.platform, followers_log),
+            index=index,
         ),
-        index=index,
-        origin=Origin(
+        Origin(
             kind_reason=learned.reason,
             data={
                 "digest": tables.digest,
