@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := var/demo
+CREATORFIT_HOME ?= var
+CREATORFIT_TRACKING_URI ?= sqlite:///$(CREATORFIT_HOME)/mlflow.db
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
@@ -47,8 +49,8 @@ serve: $(VENV)/.train  ## Serve the API
 	$(BIN)/python -m service serve
 
 mlflow: $(VENV)/.train  ## Open the MLflow UI on the product's store
-	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server --backend-store-uri sqlite:///var/mlflow.db \
-		--artifacts-destination var/artifacts --host 127.0.0.1 --port 5000
+	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server --backend-store-uri $(CREATORFIT_TRACKING_URI) \
+		--artifacts-destination $(CREATORFIT_HOME)/artifacts --host 127.0.0.1 --port 5000
 
 runtime-check: $(VENV)/.train  ## Prove the image's runtime list in a clean environment
 	PYTHON=$(PYTHON) sh .ci/runtime_check.sh

@@ -180,6 +180,8 @@ class Column:
         choices: The only values allowed.
         code: The standard whose codes are allowed: ``country``, ``currency`` or ``language``.
         default: Written where there is no value.
+        past: A time at which something was observed, so not later than now: one mistyped year
+            would move "now" for every creator.
     """
 
     type: ColumnType
@@ -189,6 +191,7 @@ class Column:
     choices: tuple[str, ...] | None = None
     code: Literal["country", "currency", "language"] | None = None
     default: str | None = None
+    past: bool = False
 
 
 _NEED: dict[str, Any] = {"required": True}
@@ -212,7 +215,7 @@ TABLES: dict[str, dict[str, Column]] = {
     "posts": {
         "post_id": Column("text", **_NEED),
         "creator_id": Column("text", **_NEED),
-        "published_at": Column("time", **_NEED),
+        "published_at": Column("time", **_NEED, past=True),
         "text": Column("text", **_NEED, may_be_empty=True),
         "likes": Column("integer", **_NEED),
         "comments": Column("integer", **_NEED),
@@ -229,7 +232,7 @@ TABLES: dict[str, dict[str, Column]] = {
         "campaign_id": Column("text", **_NEED),
         "brand": Column("text", **_NEED),
         "brief": Column("text", **_NEED),
-        "started_at": Column("time", **_NEED),
+        "started_at": Column("time", **_NEED, past=True),
         "resolved_at": Column("time"),
         "cost": Column("number"),
         "impressions": Column("integer", **_NEED),
@@ -247,7 +250,7 @@ TABLES: dict[str, dict[str, Column]] = {
     },
     "followers": {
         "creator_id": Column("text", **_NEED),
-        "observed_at": Column("time", **_NEED),
+        "observed_at": Column("time", **_NEED, past=True),
         "follower_count": Column("integer", **_NEED),
     },
 }

@@ -10,6 +10,7 @@ import gzip
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,10 @@ _EXPECTED = "NAME.parquet, NAME.csv, NAME.csv.gz or NAME.jsonl"
 
 _BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+
+
+# How alike a file's name must be to a table's to be taken for a slip: sponsorship, post, Creators.
+NAMES_ALIKE = 0.85
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,12 @@ def read_folder(folder: Path) -> Folder:
             parts = (_read(path, path.relative_to(folder).as_posix(), name) for path in files)
             tables[name] = RawTable(name, tuple(parts))
         else:
-            meant = [entry for entry in entries if entry.lower().split(".")[0] == name]
+            stems = {entry: entry.lower().split(".")[0] for entry in entries}
+            meant = [
+                entry
+                for entry, stem in stems.items()
+                if get_close_matches(stem, [name], 1, NAMES_ALIKE)
+            ]
             reason = f"not read, for it is not named {_EXPECTED.replace('NAME', name)}"
             if meant and name in REQUIRED_TABLES:
                 faults.append(Fault(name, meant[0], None, None, None, "missing_table", reason))

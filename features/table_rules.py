@@ -19,6 +19,8 @@ from features.table_raw import Positions
 
 # A float64 holds every integer below this exactly.
 INTEGER_BELOW = 2**53
+# A time without a zone may be another's local time: up to so much later than now is no fault.
+CLOCKS_APART = pd.Timedelta(days=1)
 
 _EVERYTHING = ValidationDepth.SCHEMA_AND_DATA
 
@@ -114,6 +116,11 @@ def _column_checks(name: str, column: Column) -> list[pa.Check]:
     if column.type == "share":
         reason = "must be a share between 0 and 1; write 0.25 for 25%"
         checks.append(_check(name, "out_of_range", lambda s: ~(s > 1), reason))
+    if column.past:
+        now = pd.Timestamp.now("UTC")
+        latest = now + CLOCKS_APART
+        reason = f"lies in the future (now {now:%Y-%m-%d}): it says when something was observed"
+        checks.append(_check(name, "in_the_future", lambda s: ~(s > latest), reason))
     if column.choices is not None:
         allowed = column.choices
         reason = f"must be one of {', '.join(allowed)}"

@@ -46,7 +46,7 @@ MANIFEST = "manifest.json"
 MODEL_NAME = "creatorfit"
 
 # What a feature's value depends on beside its formula.
-RULES: dict[str, float] = {
+RULES: dict[str, float | str] = {
     "engagement_days": creator_features.ENGAGEMENT_DAYS,
     "settle_days": creator_features.SETTLE_DAYS,
     "trend_days": creator_features.TREND_DAYS,
@@ -59,6 +59,7 @@ RULES: dict[str, float] = {
     "half_life_days": profile_rules.HALF_LIFE_DAYS,
     "best_posts": profile_rules.BEST_POSTS,
     "max_topics": profile_rules.MAX_TOPICS,
+    "niche_period": profile_rules.NICHE_PERIOD,
 }
 
 
@@ -73,7 +74,7 @@ class Manifest(BaseModel):
     as_of_us: int
     features: list[str]
     features_digest: str
-    rules: dict[str, float]
+    rules: dict[str, float | str]
     currency: str
     encoder: dict[str, Any]
     niche: dict[str, Any]

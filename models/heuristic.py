@@ -24,7 +24,8 @@ class Term:
         weight: How much it counts, and which way.
         log: Whether its logarithm is taken.
         needed: A creator of whom it is not known stands as the worst, not as the average: who
-            posts nothing matches nothing.
+            posts nothing matches nothing. Nor is it cut at the top: the closest match is the
+            closest, however far above the average of all briefs.
     """
 
     feature: str
@@ -82,9 +83,9 @@ class HeuristicModel:
         out = np.zeros((len(matrix), len(FEATURE_NAMES) + 1))
         for term, centre, scale in zip(TERMS, self.centre, self.scale, strict=True):
             z = (_values(matrix, term) - centre) / scale
-            unknown = -CLIP if term.needed else 0.0
+            unknown, most = (-CLIP, np.inf) if term.needed else (0.0, CLIP)
             place = FEATURE_NAMES.index(term.feature)
-            out[:, place] = term.weight * np.clip(np.nan_to_num(z, nan=unknown), -CLIP, CLIP)
+            out[:, place] = term.weight * np.clip(np.nan_to_num(z, nan=unknown), -CLIP, most)
         return out
 
 

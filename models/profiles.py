@@ -28,6 +28,7 @@ from features.windows import MICROSECONDS_PER_DAY, Floats, Ints, Prefix, Ragged,
 from models.niche import NicheModel
 
 MAX_TOPICS = 3
+NICHE_PERIOD = "MS"  # pandas' name for the starts of calendar months
 RECENT_POSTS = 60  # a niche mix and topics are made of at most so many of the latest posts
 HALF_LIFE_DAYS = 90.0  # of a post's weight in the mix and the topics
 WEIGHT_UNIT = 1024  # weights are whole numbers, so that weighted sums of vectors are exact
@@ -63,9 +64,9 @@ class Known:
 
 
 def know(facts: Facts, fit: Callable[[Vectors, Ints, int], NicheModel]) -> Known:
-    """Fit a niche model for each calendar quarter, from the posts before it.
+    """Fit a niche model for each calendar month, from the posts before it.
 
-    The quarters are those of the calendar (UTC), not of the data, so that a later post moves no
+    The months are those of the calendar (UTC), not of the data, so that a later post moves no
     earlier boundary. The first snapshot has seen no post at all.
 
     Args:
@@ -75,19 +76,19 @@ def know(facts: Facts, fit: Callable[[Vectors, Ints, int], NicheModel]) -> Known
     """
     times = facts.posts.timeline.time_us
     snapshots = []
-    for start_us in [np.iinfo(np.int64).min, *_quarters(times, facts.as_of_us)]:
+    for start_us in [np.iinfo(np.int64).min, *_months(times, facts.as_of_us)]:
         before = np.flatnonzero(times < start_us)
         model = fit(facts.posts.vector[before], facts.posts.timeline.group[before], int(start_us))
         snapshots.append(NicheSnapshot(int(start_us), model))
     return Known(build_history(facts), tuple(snapshots))
 
 
-def _quarters(times_us: Ints, as_of_us: int) -> list[int]:
-    """Starts of the calendar quarters after the first post, up to `as_of_us`."""
+def _months(times_us: Ints, as_of_us: int) -> list[int]:
+    """Starts of the calendar months after the first post, up to `as_of_us`."""
     if len(times_us) == 0:
         return []
     first, last = (pd.Timestamp(int(us), unit="us", tz="UTC") for us in (times_us.min(), as_of_us))
-    starts = pd.date_range(first.normalize(), last, freq="QS")
+    starts = pd.date_range(first.normalize(), last, freq=NICHE_PERIOD)
     return [round(start.timestamp()) * 1_000_000 for start in starts if start > first]
 
 

@@ -28,6 +28,7 @@ from models.profiles import profile_brief
 from models.reasons import Reason
 
 CANDIDATES = 2_000  # creators scored in full: those nearest to the brief
+TYPICAL_SAMPLE = 500  # creators that "typical" in a reason is measured on
 PLANNED = 500  # creators a plan may choose from: those with the most conversions for the money
 
 TOPIC_SIMILARITY = FEATURE_NAMES.index("topic_similarity")
@@ -199,7 +200,7 @@ def _reasons(bundle: Bundle, brief: Brief, scored: Scored, rows: Ints) -> list[t
     objective = "conversion_rate" if bundle.model.kind == "heuristic" else brief.objective
     if objective != "conversion_rate" and isinstance(bundle.model, ConversionModel):
         parts = parts + bundle.model.reach_contributions(matrix)
-    typical = np.array([_median(column) for column in scored.matrix.T])
+    typical = _typical(bundle, scored.brief)
     currency = bundle.index.currency
     out = []
     for row, values, amounts in zip(rows, matrix, parts, strict=True):
@@ -219,6 +220,16 @@ def _reasons(bundle: Bundle, brief: Brief, scored: Scored, rows: Ints) -> list[t
     return out
 
 
+def _typical(bundle: Bundle, brief: BriefProfile) -> Floats:
+    """Median of each feature for this brief over creators in general, filtered out or not."""
+    n = len(bundle.index)
+    sample = np.unique(np.linspace(0, n - 1, min(n, TYPICAL_SAMPLE)).astype(np.int64))
+    matrix = pair_features(
+        bundle.index.profiles, sample, [brief], np.zeros(len(sample), dtype=np.int64)
+    )
+    return np.array([_median(column) for column in matrix.T])
+
+
 def _median(column: Floats) -> float:
     known = column[~np.isnan(column)]
     return float(np.median(known)) if len(known) else float("nan")
@@ -229,9 +240,10 @@ def _plan(bundle: Bundle, brief: Brief, scored: Scored, order: Ints) -> Plan | N
         return None
     budget, predictions = brief.budget.amount, scored.predictions
     if not isinstance(bundle.model, ConversionModel):
-        rows = order[
-            portfolio.choose_in_order(np.nan_to_num(scored.cost[order], nan=np.inf), budget)
-        ]
+        # Nothing is known of value: only those on top are worth buying, dear or not.
+        top = order[: brief.limit]
+        cost = np.nan_to_num(scored.cost[top], nan=np.inf)
+        rows = top[portfolio.choose_in_order(cost, budget)]
         return _spent(bundle, brief, scored, rows, None)
     conversions = predictions.rate * predictions.impressions
     worth = np.nan_to_num(conversions / _payable(scored.cost), nan=-1.0)

@@ -49,7 +49,7 @@ def explain(
     Args:
         row: Feature values, ``(n_features,)``.
         contributions: What each adds, and last the base, ``(n_features + 1,)``.
-        typical: Median of each feature over the creators compared, ``(n_features,)``.
+        typical: Median of each feature over creators in general, ``(n_features,)``.
         currency: Of prices.
         extra: Parts of the score that are no feature's.
 
@@ -72,7 +72,7 @@ def explain(
     reasons = sorted([*reasons, *extra], key=lambda reason: -abs(reason.contribution))
     rest = sum(total for group, total in totals.items() if group not in strongest[:SHOWN])
     if rest:
-        reasons.append(Reason(OTHER, None, rest, f"All other signals together {_moves(rest)}"))
+        reasons.append(Reason(OTHER, None, rest, f"All other signals, added up; {_moves(rest)}"))
     base = float(contributions[-1])
     if base:
         reasons.append(Reason(BASELINE, None, base, "Where every creator starts"))
@@ -85,20 +85,18 @@ def _reason(place: int, row: Floats, typical: Floats, contribution: float, curre
     if np.isnan(value):
         text = f"{feature.label}: not known; {_moves(contribution)}"
         return Reason(feature.name, None, contribution, text)
-    text = f"{_lead(feature, value, typical[place])}: {format_value(feature, value, currency)}"
+    shown = format_value(feature, value, currency)
+    usual = ""
     if feature.unit not in ("code", "flag") and not np.isnan(typical[place]):
-        text += f" (typical: {format_value(feature, float(typical[place]), currency)})"
+        usual = format_value(feature, float(typical[place]), currency)
+    if usual == shown:
+        text = f"{feature.label}: {shown}, as is typical"
+    elif usual:
+        lead = feature.high if value > typical[place] else feature.low
+        text = f"{lead}: {shown} (typical: {usual})"
+    else:
+        text = f"{feature.label}: {shown}"
     return Reason(feature.name, value, contribution, f"{text}; {_moves(contribution)}")
-
-
-def _lead(feature: Feature, value: float, typical: float) -> str:
-    if feature.unit == "flag":
-        return feature.label
-    if np.isnan(typical) or feature.unit == "code":
-        return feature.label
-    if np.isclose(value, typical):
-        return feature.label
-    return feature.high if value > typical else feature.low
 
 
 def _moves(contribution: float) -> str:
@@ -122,7 +120,7 @@ def format_value(feature: Feature, value: float, currency: str) -> str:
         case "rate":
             return f"{value:.3%}"
         case "times":
-            return f"{value:.2g} times" if value < 10 else f"{value:,.0f} times"
+            return f"{value:.2f} times" if value < 10 else f"{value:,.0f} times"
         case "ratio":
             return f"{value:.2g}" if value < 10 else f"{value:,.0f}"
         case "count":

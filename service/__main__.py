@@ -78,9 +78,13 @@ def read_brief(path: Path) -> Brief:
         return Brief.model_validate(json.loads(path.read_bytes()))
     except (OSError, ValueError) as error:
         if isinstance(error, ValidationError):
-            first = error.errors()[0]
-            raise BriefError("/" + "/".join(map(str, first["loc"])), first["msg"]) from error
-        raise BriefError("", f"{path}: {error}") from error
+            faults = [
+                ("/" + "/".join(map(str, f["loc"])), wire.fault_in_words(f["type"], f["msg"]))
+                for f in error.errors()
+            ]
+            others = "".join(f"\n{pointer}: {words}" for pointer, words in faults[1:])
+            raise BriefError(faults[0][0], faults[0][1] + others) from error
+        raise BriefError(str(path), str(error)) from error
 
 
 def main() -> None:

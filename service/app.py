@@ -18,7 +18,7 @@ from features.schemas import BriefError, CreatorfitError, NoModel, UnknownCreato
 from service.reload import ModelHolder
 from service.routes import router
 from service.settings import ServiceSettings
-from service.wire import FieldError, Problem
+from service.wire import FieldError, Problem, fault_in_words
 
 log = logging.getLogger("creatorfit.app")
 
@@ -88,18 +88,23 @@ async def _domain_failure(request: Request, error: Exception) -> JSONResponse:
     return await _own_failure(request, error)
 
 
-async def _invalid_request(_: Request, error: Exception) -> JSONResponse:
+async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    if request.method == "POST" and "json" not in request.headers.get("content-type", ""):
+        detail = "send the body with the header content-type: application/json"
+        return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
     errors = []
-    malformed = False
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
     for fault in error.errors():
         where, *place = fault["loc"]
-        malformed |= fault["type"] == "json_invalid"
+        if fault["type"] == "json_invalid":
+            detail = f"no JSON at character {place[0]}: {fault['ctx']['error']}"
+            return problem(HTTPStatus.BAD_REQUEST, detail)
         pointer = "".join(f"/{part}" for part in place)
         if where != "body":
             pointer = f"/{where}{pointer}"
-        errors.append(FieldError(pointer=pointer, detail=_reason(fault["msg"], fault["input"])))
-    status = HTTPStatus.BAD_REQUEST if malformed else HTTPStatus.UNPROCESSABLE_ENTITY
+        detail = fault_in_words(fault["type"], fault["msg"])
+        errors.append(FieldError(pointer=pointer, detail=_reason(detail, fault["input"])))
     first = errors[0]
     more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
     return problem(status, f"{first.pointer or 'body'}: {first.detail}{more}", errors)

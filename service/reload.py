@@ -57,7 +57,7 @@ class ModelHolder:
         """
         if self.served is None:
             raise NoModel(
-                self.trouble or "no model was published yet: run `python -m training train`"
+                self.trouble or "no model was published yet: run `python -m training train DIR`"
             )
         return self.served
 

@@ -39,7 +39,7 @@ def show(answer: RecommendationResponse, console: Console) -> None:
         table.add_row(*(Text(cell) for cell in cells))
     console.print(table)
     if answer.portfolio is not None:
-        _plan(answer.portfolio, console)
+        _plan(answer.portfolio, {item.creator_id for item in answer.items}, console)
 
 
 def _who(item: ItemWire) -> str:
@@ -82,7 +82,7 @@ def _why(item: ItemWire) -> str:
     )
 
 
-def _plan(plan: PlanWire, console: Console) -> None:
+def _plan(plan: PlanWire, shown: set[str], console: Console) -> None:
     outlook = plan.expected_conversions
     console.print(
         f"Plan: {plan.spend:,.0f} of {plan.budget:,.0f} {plan.currency} "
@@ -93,3 +93,7 @@ def _plan(plan: PlanWire, console: Console) -> None:
             else f"; {outlook.p50:,.0f} conversions ({outlook.p10:,.0f} to {outlook.p90:,.0f})"
         )
     )
+    ids = [
+        f"{pick.creator_id}{'' if pick.creator_id in shown else ' (below)'}" for pick in plan.picked
+    ]
+    console.print(Text("  " + ", ".join(ids)))

@@ -253,6 +253,11 @@ class Problem(BaseModel):
     errors: list[FieldError] = []
 
 
+def fault_in_words(kind: str, message: str) -> str:
+    """What pydantic says of a field, in the product's words where its own do not help."""
+    return "there is no such field" if kind == "extra_forbidden" else message
+
+
 def moment(microseconds: int) -> datetime:
     """Microseconds since 1970 as a time in UTC."""
     return datetime.fromtimestamp(microseconds / 1_000_000, UTC)

@@ -51,6 +51,9 @@ def test_a_value_reads_with_number_and_comparison():
     typical = np.full(N, 0.12)
     told = explain(row, contributions, typical, "USD", [])
     assert told[0].text == "Few recent sponsorships: 4.0% (typical: 12.0%); raises the score"
+    typical[place] = 0.04
+    told = explain(row, contributions, typical, "USD", [])
+    assert told[0].text == "Sponsored posts in 90 days: 4.0%, as is typical; raises the score"
 
 
 def test_every_unit_can_be_read():

@@ -105,6 +105,13 @@ def test_what_is_no_json_is_a_bad_request(client):
     )
     assert response.status_code == 400
     assert response.headers["content-type"] == "application/problem+json"
+    assert "no JSON at character 1" in response.json()["detail"]
+
+
+def test_a_body_of_another_kind_says_which_is_wanted(client):
+    response = client.post("/v1/recommendations", content="{}", headers={"content-type": "text/x"})
+    assert response.status_code == 415
+    assert "application/json" in response.json()["detail"]
 
 
 def test_unknown_creators_and_routes_are_problems(client):

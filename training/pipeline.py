@@ -11,8 +11,8 @@ import subprocess
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit, urlunsplit
@@ -22,7 +22,7 @@ import numpy as np
 from features.catalogue import FEATURE_NAMES
 from features.facts import Asks, Facts, build_facts, distinct_briefs
 from features.pair import pair_features
-from features.schemas import FAULTS_SHOWN, KEYS, Fault, InvalidTables, Tables
+from features.schemas import Tables
 from features.tables import read_tables
 from features.text import Encoder, VectorCache, embed_texts, load_encoder
 from features.vectors import Vectors
@@ -48,11 +48,6 @@ from training.settings import TrainingSettings
 MIN_OUTCOMES = 200
 MIN_CONVERSIONS = 500
 MIN_PART = 30  # rows, and conversions, to fit, to calibrate and to judge on: fewer say nothing
-OBSERVED = (
-    ("posts", "published_at"),
-    ("sponsorships", "started_at"),
-    ("followers", "observed_at"),
-)
 HEURISTIC_SAMPLE = 500  # creators that the heuristic's terms are standardised on
 
 
@@ -139,7 +134,6 @@ def read(
             source, on_invalid=on_invalid, quarantine_dir=settings.home / "quarantine"
         )
         done(1)
-    refuse_the_future(tables, datetime.now(UTC))
     for warning in tables.warnings:
         report.say(warning)
     for table, count in tables.quarantined.items():
@@ -149,34 +143,6 @@ def read(
         f"{len(tables.sponsorships):,} sponsorships"
     )
     return tables
-
-
-def refuse_the_future(tables: Tables, now: datetime) -> None:
-    """One mistyped year would move "now" for every creator, and empty every recent window.
-
-    Raises:
-        InvalidTables: Something is said to have been observed more than a day after `now`.
-    """
-    faults, counts = [], {}
-    for table, column in OBSERVED:
-        frame = getattr(tables, table)
-        late = frame[frame[column] > now + timedelta(days=1)]
-        if len(late):
-            counts[table, "in_the_future"] = len(late)
-            faults += [
-                Fault(
-                    table=table,
-                    file=table,
-                    row=None,
-                    column=column,
-                    value=row[column].isoformat(),
-                    kind="in_the_future",
-                    reason=f"{row[KEYS[table][0]]} was observed later than now, {now:%Y-%m-%d}",
-                )
-                for row in late.head(FAULTS_SHOWN).to_dict("records")
-            ]
-    if faults:
-        raise InvalidTables(faults, counts)
 
 
 def embed(
@@ -201,9 +167,13 @@ def learn_niches(
     labels = facts.creators.set_index("creator_id")["niche"].dropna().to_dict()
     unlearned = zero_shot(encoder)
 
-    def fit_until(vectors: Vectors, creator: Ints, _: int) -> NicheModel:
-        if len(vectors) == 0 or not labels:
+    def fit_until(vectors: Vectors, creator: Ints, until_us: int) -> NicheModel:
+        if not labels:
             return unlearned
+        if len(vectors) == 0:
+            day = _day(until_us)
+            reason = f"{len(labels):,} creators are labelled, but nobody posted before {day}"
+            return replace(unlearned, reason=reason)
         return fit_niche(vectors, facts.creator_id[creator], labels, encoder, settings.seed)
 
     with report.step("Learning niches", 1) as done:
@@ -220,9 +190,16 @@ def learn(known: Known, encoder: Encoder, settings: TrainingSettings, report: Re
     """Learn from outcomes where there are enough, else order by stated rules."""
     with report.step("Building rows", len(known.facts.outcomes)) as done:
         rows = labelled_rows(known, done)
-    open_still = len(known.facts.outcomes) - len(rows)
-    if open_still:
-        report.say(f"{open_still:,} sponsorships left out: not resolved yet, or seen by nobody")
+    outcomes, as_of_us = known.facts.outcomes, known.facts.as_of_us
+    still_open = int((outcomes.resolved_us >= as_of_us).sum())
+    if still_open:
+        report.say(
+            f"{still_open:,} sponsorships left out: not resolved by {_day(as_of_us)}, the last "
+            "moment in the tables (an empty resolved_at is 30 days after the start)"
+        )
+    unseen = len(outcomes) - still_open - len(rows)
+    if unseen:
+        report.say(f"{unseen:,} sponsorships left out: they have no impressions")
     conversions = int(rows.labels.conversions.sum())
     if len(rows) < MIN_OUTCOMES or conversions < MIN_CONVERSIONS:
         reason = (
@@ -408,6 +385,13 @@ def promote(
     registry.promote(version.version)
     report.say(f"version {version.version} is now the champion")
     return True
+
+
+def _day(microseconds: int) -> str:
+    """A moment's date, or ``the first post`` where there is no moment before it."""
+    if microseconds < 0:
+        return "the first post"
+    return f"{datetime.fromtimestamp(microseconds / 1_000_000, UTC):%Y-%m-%d}"
 
 
 def _without_password(source: str) -> str:
