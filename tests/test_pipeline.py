@@ -182,3 +182,16 @@ def test_one_campaign_a_row_leaves_figures_out_and_still_trains(trained_home, tm
     trained = train(trained_home.settings, str(tmp_path), Silent())
     assert trained.bundle.manifest.kind == "outcomes"
     assert "ndcg10" not in trained.bundle.manifest.metrics
+
+
+def test_labels_that_cannot_be_learned_yet_are_told(trained_home, tmp_path):
+    frames = frames_of(trained_home.world)
+    posts = frames["posts"].copy()
+    share = posts["published_at"].rank(pct=True)
+    posts["published_at"] = pd.Timestamp("2025-03-02", tz="UTC") + share * pd.Timedelta(days=20)
+    write_tables({"creators": frames["creators"], "posts": posts}, tmp_path / "month", "parquet")
+    settings = TrainingSettings(home=tmp_path / "home", encoder="hash")
+    report = Silent()
+    trained = train(settings, str(tmp_path / "month"), report)
+    assert trained.bundle.niche.kind == "zero-shot"
+    assert any("labelled, but nobody posted before" in line for line in report.said)

@@ -404,3 +404,13 @@ def test_damaged_files_are_read_or_refused(
         piece = damage.choice([b"", b"\0", b'"', b",", b"\n", b"\xff", b"-", data[at // 2 : at]])
         data[at : at + damage.randrange(3)] = piece
     read_or_refuse(bytes(data), ending)
+
+
+@pytest.mark.parametrize("name", ["sponsorship.csv", "Sponsorships.CSV"])
+def test_a_file_named_nearly_as_a_table_is_told(tmp_path: Path, name: str) -> None:
+    for table in ("creators", "posts"):
+        shutil.copy(Path(__file__).parent / "sound_tables" / f"{table}.csv", tmp_path)
+    (tmp_path / name).write_text("sponsorship_id\ns1\n")
+    assert any(
+        name in warning and "not read" in warning for warning in read_tables(tmp_path).warnings
+    )

@@ -163,7 +163,7 @@ def embed(
 def learn_niches(
     facts: Facts, encoder: Encoder, settings: TrainingSettings, report: Reporter
 ) -> Known:
-    """Fit a niche model for each quarter, from labels where creators carry them."""
+    """Fit a niche model for each month, from labels where creators carry them."""
     labels = facts.creators.set_index("creator_id")["niche"].dropna().to_dict()
     unlearned = zero_shot(encoder)
 
@@ -180,9 +180,7 @@ def learn_niches(
         known = know(facts, fit_until)
         done(1)
     model = known.niches[-1].model
-    report.say(
-        f"niches: {model.kind}, {len(model.labels)} labels, {len(labels):,} creators labelled"
-    )
+    report.say(f"niches: {model.kind}, {len(model.labels)} labels; {model.reason}")
     return known
 
 
