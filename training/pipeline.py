@@ -42,9 +42,9 @@ from training.dataset import Rows, Split, labelled_rows, split_by_time
 from training.evaluate import importances, metrics, plots
 from training.settings import TrainingSettings
 
-# With fewer outcomes than these a learned model orders creators worse than the heuristic does; from
-# there on about as well, and it alone says a rate. `benchmarks/cold_start.py` prints the curve they
-# are read from.
+# With fewer outcomes than these a learned model orders creators far worse than the heuristic does;
+# from there on nearly as well, and it alone says a rate. `benchmarks/cold_start.py` prints the
+# curve they are read from.
 MIN_OUTCOMES = 200
 MIN_CONVERSIONS = 500
 MIN_PART = 30  # rows, and conversions, to fit, to calibrate and to judge on: fewer say nothing
