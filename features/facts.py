@@ -287,7 +287,6 @@ def _ads(posts: Posts, outcomes: Outcomes, deals: pd.DataFrame) -> Ads:
     start = began.reindex(posts.post_id).to_numpy(np.float64)
     twin = start <= posts.timeline.time_us
     sponsored = np.flatnonzero(posts.sponsored & ~twin)
-    none_of = np.full
     creator = np.concatenate([posts.timeline.group[sponsored], outcomes.creator])
     time_us = np.concatenate([posts.timeline.time_us[sponsored], outcomes.started_us])
     tie = np.concatenate([posts.post_id[sponsored], outcomes.sponsorship_id]).astype(str)
@@ -296,8 +295,8 @@ def _ads(posts: Posts, outcomes: Outcomes, deals: pd.DataFrame) -> Ads:
     return Ads(
         timeline=timeline,
         brand=np.concatenate([posts.brand[sponsored], outcomes.brand])[order],
-        post=np.concatenate([sponsored, none_of(len(outcomes), -1)])[order],
-        brief=np.concatenate([none_of(len(sponsored), -1), outcomes.brief])[order],
+        post=np.concatenate([sponsored, np.full(len(outcomes), -1)])[order],
+        brief=np.concatenate([np.full(len(sponsored), -1), outcomes.brief])[order],
         collaboration=(np.arange(len(order)) >= len(sponsored))[order],
     )
 

@@ -79,7 +79,7 @@ def read_brief(path: Path) -> Brief:
     except (OSError, ValueError) as error:
         if isinstance(error, ValidationError):
             faults = [
-                ("/" + "/".join(map(str, f["loc"])), wire.fault_in_words(f["type"], f["msg"]))
+                (wire.json_pointer(f["loc"]), wire.fault_in_words(f["type"], f["msg"]))
                 for f in error.errors()
             ]
             others = "".join(f"\n{pointer}: {words}" for pointer, words in faults[1:])

@@ -18,7 +18,7 @@ from features.schemas import BriefError, CreatorfitError, NoModel, UnknownCreato
 from service.reload import ModelHolder
 from service.routes import router
 from service.settings import ServiceSettings
-from service.wire import FieldError, Problem, fault_in_words
+from service.wire import FieldError, Problem, fault_in_words, json_pointer
 
 log = logging.getLogger("creatorfit.app")
 
@@ -100,7 +100,7 @@ async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
         if fault["type"] == "json_invalid":
             detail = f"no JSON at character {place[0]}: {fault['ctx']['error']}"
             return problem(HTTPStatus.BAD_REQUEST, detail)
-        pointer = "".join(f"/{part}" for part in place)
+        pointer = json_pointer(place)
         if where != "body":
             pointer = f"/{where}{pointer}"
         detail = fault_in_words(fault["type"], fault["msg"])

@@ -5,6 +5,7 @@ The brief comes in as `features.schemas.Brief`. Knows nothing of how an answer i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -251,6 +252,11 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[FieldError] = []
+
+
+def json_pointer(place: Iterable[str | int]) -> str:
+    """The JSON pointer (RFC 6901) to a place in a body, such as /filters/niches/0."""
+    return "".join(f"/{part}" for part in place)
 
 
 def fault_in_words(kind: str, message: str) -> str:
