@@ -167,6 +167,26 @@ CREATOR_FEATURES: tuple[Feature, ...] = (
         "More comments per like than similar creators",
     ),
     _f(
+        "saves_per_like_relative",
+        "engagement",
+        "times",
+        "exp(mean of ln((saves + 1) / (likes + 1)) - the same of similar creators), 180 days",
+        "posts",
+        "Saves per like against similar creators",
+        "Fewer saves per like than similar creators",
+        "More saves per like than similar creators",
+    ),
+    _f(
+        "shares_per_like_relative",
+        "engagement",
+        "times",
+        "exp(mean of ln((shares + 1) / (likes + 1)) - the same of similar creators), 180 days",
+        "posts",
+        "Shares per like against similar creators",
+        "Fewer shares per like than similar creators",
+        "More shares per like than similar creators",
+    ),
+    _f(
         "views_per_follower",
         "engagement",
         "ratio",
@@ -481,6 +501,50 @@ PAIR_FEATURES: tuple[Feature, ...] = (
         "topic_similarity",
     ),
     _f(
+        "projected_similarity",
+        "text",
+        "cosine",
+        "mean cosine of the brief with the latest 60 posts, weighted by recency, after the "
+        "projection that tells creators apart, shrunk towards 0",
+        "posts",
+        "Closeness of subjects to the brief",
+        "Subjects far from the brief",
+        "Subjects close to the brief",
+        "topic_similarity",
+    ),
+    _f(
+        "posts_language_share",
+        "text",
+        "fraction",
+        "share of the latest 60 posts in the brief's language, weighted by recency",
+        "posts",
+        "Posts in the brief's language",
+        "Few posts in the brief's language",
+        "Posts in the brief's language",
+        "audience_language_share",
+    ),
+    _f(
+        "audience_language_share",
+        "audience",
+        "fraction",
+        "share of the audience that reads the brief's language",
+        "audience",
+        "Audience that reads the brief's language",
+        "Little of the audience reads the brief's language",
+        "The audience reads the brief's language",
+    ),
+    _f(
+        "speaks_language",
+        "audience",
+        "flag",
+        "1 where the creator's language is the brief's, 0 where not",
+        "creators",
+        "Creator's language is the brief's",
+        "Another language than the brief's",
+        "Speaks the brief's language",
+        "audience_language_share",
+    ),
+    _f(
         "niche_match",
         "text",
         "fraction",
@@ -522,37 +586,34 @@ PAIR_FEATURES: tuple[Feature, ...] = (
         "Earlier work with the brand",
     ),
     _f(
-        "past_rate_similar",
+        "past_lift_similar",
         "history",
-        "rate",
-        "conversions / impressions of the creator's past collaborations, each weighted by its "
-        "brief's similarity "
-        "to this one, shrunk towards past_conversion_rate",
+        "times",
+        "conversions of the creator's past collaborations / those expected at category_rate, each "
+        "weighted by its brief's projected similarity to this one, shrunk towards 1",
         "sponsorships",
-        "Past conversion rate on similar briefs",
-        "Low past conversion rate on similar briefs",
-        "High past conversion rate on similar briefs",
-        "past_conversion_rate",
+        "Past conversions on similar briefs against the category",
+        "Fewer past conversions on similar briefs than the category",
+        "More past conversions on similar briefs than the category",
     ),
     _f(
-        "past_click_rate_similar",
+        "past_click_lift_similar",
         "history",
-        "rate",
-        "clicks / impressions of the creator's past collaborations, weighted likewise, shrunk "
-        "towards "
-        "past_click_rate",
+        "times",
+        "clicks of the creator's past collaborations / those expected at category_click_rate, "
+        "weighted and shrunk likewise",
         "sponsorships",
-        "Past click rate on similar briefs",
-        "Low past click rate on similar briefs",
-        "High past click rate on similar briefs",
-        "past_click_rate",
+        "Past clicks on similar briefs against the category",
+        "Fewer past clicks on similar briefs than the category",
+        "More past clicks on similar briefs than the category",
+        "past_lift_similar",
     ),
     _f(
         "category_rate",
         "history",
         "rate",
         "conversions / impressions of all past collaborations, weighted by "
-        "their briefs' similarity to this one",
+        "their briefs' projected similarity to this one",
         "sponsorships",
         "What similar briefs converted",
         "Similar briefs converted little",
@@ -570,6 +631,12 @@ PAIR_FEATURES: tuple[Feature, ...] = (
         "category_rate",
     ),
 )
+
+# A creator's own past rates, taken whole, tell of the briefs of that past: in simulated worlds
+# (seeds 301 to 303) a model that split on them ordered creators worse for brands it had not seen,
+# NDCG@10 0.52 against 0.56. `past_lift_similar` says what of them carries over. They stay here as a
+# baseline, and for a creator's page.
+NOT_LEARNED: tuple[str, ...] = ("past_click_rate", "past_conversion_rate")
 
 FEATURES: tuple[Feature, ...] = CREATOR_FEATURES + PROFILE_FEATURES + PAIR_FEATURES
 FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in FEATURES)

@@ -76,6 +76,8 @@ class History:
     engagement: LogMeans
     engagement_views: LogMeans
     comments_per_like: LogMeans
+    saves_per_like: LogMeans
+    shares_per_like: LogMeans
     views_per_follower: LogMeans
     views: LogMeans
     sponsored_likes: LogMeans
@@ -116,6 +118,8 @@ def build_history(facts: Facts) -> History:
         engagement=means(log_reaction - np.log(followers)),
         engagement_views=means(log_reaction - np.log(posts.views + 1)),
         comments_per_like=means(np.log(posts.comments + 1) - np.log(posts.likes + 1)),
+        saves_per_like=means(np.log(posts.saves + 1) - np.log(posts.likes + 1)),
+        shares_per_like=means(np.log(posts.shares + 1) - np.log(posts.likes + 1)),
         views_per_follower=means(np.log(posts.views + 1) - np.log(followers)),
         views=means(np.log(posts.views + 1)),
         sponsored_likes=means(np.where(posts.sponsored, log_reaction, np.nan)),
@@ -231,6 +235,8 @@ def _engagement(history: History, asks: Asks, peer: Ints) -> dict[str, Floats]:
         "engagement_views_relative": relative(history.engagement_views),
         "comments_per_like": share("comments", "likes"),
         "comments_per_like_relative": relative(history.comments_per_like),
+        "saves_per_like_relative": relative(history.saves_per_like),
+        "shares_per_like_relative": relative(history.shares_per_like),
         "views_per_follower": share("views_followed", "followers_seen"),
         "views_per_follower_relative": relative(history.views_per_follower),
         "views_trend": np.exp(trend),

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from features.language import detect
 from features.schemas import DEFAULT_CURRENCY, PLATFORMS, TIERS, Tables
 from features.sponsored import label_posts, normalise_brand
 from features.windows import Floats, Ints, Timeline
@@ -57,8 +58,11 @@ class Posts:
     likes: Floats
     comments: Floats
     views: Floats
+    shares: Floats
+    saves: Floats
     followers: Floats
     peer: Ints
+    language: Strings
     sponsored: NDArray[np.bool_]
     brand: Ints
     vector: Vectors
@@ -124,6 +128,7 @@ class Facts:
     follower_count: Floats
     brief_text: Strings
     brief_vector: Vectors
+    brief_language: Strings
     audience: pd.DataFrame
     price: Floats
     currency: str
@@ -208,6 +213,7 @@ def build_facts(
 
     posts = _posts(tables.posts, code_of, followers_at, platform, post_vector)
     outcomes = _outcomes(tables, code_of, followers_at, platform)
+    briefs = distinct_briefs(tables)
     return Facts(
         creators=creators,
         creator_id=creator_id,
@@ -217,8 +223,9 @@ def build_facts(
         outcomes=outcomes,
         follower_timeline=follower_timeline,
         follower_count=follower_count,
-        brief_text=np.array(distinct_briefs(tables), dtype=object),
+        brief_text=np.array(briefs, dtype=object),
         brief_vector=brief_vector,
+        brief_language=detect(briefs),
         audience=tables.audience,
         price=np.where(
             creators["currency"] == currency,
@@ -251,8 +258,11 @@ def _posts(table: pd.DataFrame, code_of, followers_at, platform, post_vector) ->
         likes=column("likes"),
         comments=column("comments"),
         views=column("views"),
+        shares=column("shares"),
+        saves=column("saves"),
         followers=followers,
         peer=_peer(platform[timeline.group], followers),
+        language=detect(table["text"].tolist())[order],
         sponsored=sponsored[order],
         brand=np.where(sponsored, brand, NO_BRAND)[order],
         vector=post_vector[order],

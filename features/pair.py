@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from features.catalogue import FEATURE_NAMES
 from features.creator import CreatorNumbers
 from features.facts import Asks
+from features.language import UNKNOWN
 from features.rates import KIND_EVENTS, shrink
 from features.vectors import Vectors
 from features.windows import Floats, Ints, Ragged, ratio
@@ -23,6 +24,9 @@ RIVAL_DAYS = 180.0
 # of the weight of the same brief again. Whole numbers, so that weighted sums are exact.
 KERNEL_POWER = 4
 KERNEL_UNIT = 4096
+# Events that a creator's lift is shrunk by: with as many again, half of it is believed.
+LIFT_CONVERSIONS = 3.0
+LIFT_CLICKS = 30.0
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,14 @@ class Profiles:
         topics: Up to three topic vectors on the grid, unused ones zero, ``(n, 3, dim)``.
         topic_share: Weight of each topic, ``(n, 3)``.
         best: Mean vector of the posts that engaged most, ``(n, dim)``.
+        subject: Mean of the projected posts, shorter the more they differ, ``(n, k)``.
+        languages: Codes of the columns of the next two, `UNKNOWN` among them.
+        posts_language: Share of the posts in each, ``(n, n_languages)``; NaN without posts.
+        audience_language: Share of the audience that reads each, ``(n, n_languages)``; NaN unknown.
+        speaks: Column of the creator's own language, ``(n,)``.
         niche_values: The features of `catalogue.PROFILE_FEATURES`, ``(n, 2)``.
         moment: Row in `totals` of each ask, ``(n,)``.
-        brief_vector: Vectors of the past briefs, ``(n_briefs, dim)``.
+        brief_subject: Projected vectors of the past briefs, ``(n_briefs, k)``.
     """
 
     asks: Asks
@@ -82,20 +91,30 @@ class Profiles:
     topics: Vectors
     topic_share: Floats
     best: Vectors
+    subject: Vectors
+    languages: tuple[str, ...]
+    posts_language: Floats
+    audience_language: Floats
+    speaks: Ints
     niche_values: Floats
     ads: RecentAds
     outcomes: PastOutcomes
     moment: Ints
     totals: BriefTotals
-    brief_vector: Vectors
+    brief_subject: Vectors
 
 
 @dataclass(frozen=True)
 class BriefProfile:
-    """What is known of a brief: its vector ``(dim,)``, its niche mix ``(n_niches,)``, its brand."""
+    """What is known of a brief.
+
+    Its vector ``(dim,)``, projected ``(k,)``, its niche mix ``(n_niches,)``, language and brand.
+    """
 
     vector: Vectors
+    subject: Vectors
     mix: Floats
+    language: str
     brand: int
 
 
@@ -133,23 +152,31 @@ def _one_brief(profiles: Profiles, rows: Ints, brief: BriefProfile) -> Floats:
     for niche, share in enumerate(brief.mix):
         match += share * mix[:, niche]
     rivals, again = _promotions(profiles.ads, rows, leading, brief.brand)
-    weight = kernel(profiles.brief_vector, brief.vector)
-    rate, click_rate = _similar_rates(profiles, rows, weight)
+    weight = kernel(profiles.brief_subject, brief.subject)
     category_rate, category_click_rate = _category_rates(profiles.totals, weight)
     moment = profiles.moment[rows]
+    category_rate, category_click_rate = category_rate[moment], category_click_rate[moment]
+    lift, click_lift = _similar_lifts(profiles, rows, weight, category_rate, category_click_rate)
+    subject = np.where(
+        profiles.subject[rows].any(axis=1),
+        (profiles.subject[rows] @ brief.subject).astype(np.float64),
+        np.nan,
+    )
     return np.column_stack(
         [
             topic,
             mean,
             best,
+            subject,
+            *_languages(profiles, rows, brief.language),
             match,
             mix[:, leading],
             rivals,
             again,
-            rate,
-            click_rate,
-            category_rate[moment],
-            category_click_rate[moment],
+            lift,
+            click_lift,
+            category_rate,
+            category_click_rate,
         ]
     )
 
@@ -191,8 +218,31 @@ def _promotions(ads: RecentAds, rows: Ints, niche: int, brand: int) -> tuple[Flo
     )
 
 
-def _similar_rates(profiles: Profiles, rows: Ints, weight: Ints) -> tuple[Floats, Floats]:
-    """Past rates on similar briefs, shrunk towards the creator's own overall rates."""
+def _languages(profiles: Profiles, rows: Ints, language: str) -> tuple[Floats, Floats, Floats]:
+    """Shares of posts and of audience in the brief's language, and whether the creator's is it."""
+    if language == UNKNOWN:
+        missing = np.full(len(rows), np.nan)
+        return missing, missing, missing
+    if language in profiles.languages:
+        column = profiles.languages.index(language)
+        posts, audience = (
+            shares[rows, column] for shares in (profiles.posts_language, profiles.audience_language)
+        )
+    else:  # nobody's
+        column = len(profiles.languages)
+        posts, audience = (
+            np.where(np.isnan(shares[rows]).all(axis=1), np.nan, 0.0)
+            for shares in (profiles.posts_language, profiles.audience_language)
+        )
+    speaks = profiles.speaks[rows]
+    unknown = speaks == profiles.languages.index(UNKNOWN)
+    return posts, audience, np.where(unknown, np.nan, (speaks == column).astype(np.float64))
+
+
+def _similar_lifts(
+    profiles: Profiles, rows: Ints, weight: Ints, rate: Floats, click_rate: Floats
+) -> tuple[Floats, Floats]:
+    """What past collaborations on similar briefs brought, against the category's rates."""
     past = profiles.outcomes
     picked = Ragged.from_slices(past.rows.indptr[rows], past.rows.indptr[rows + 1])
     w = weight[past.brief[picked.index]]
@@ -202,20 +252,12 @@ def _similar_rates(profiles: Profiles, rows: Ints, weight: Ints) -> tuple[Floats
         weighted = (w * values[picked.index]).astype(np.float64)
         return np.bincount(picked.row, weighted, minlength=len(rows)) / KERNEL_UNIT
 
-    numbers = profiles.numbers
+    def lift(events: Ints, exposure: Ints, usual: Floats, held: float) -> Floats:
+        return (total(events) + held) / (total(exposure) * usual + held)
+
     return (
-        shrink(
-            total(past.conversions),
-            total(past.impressions),
-            numbers.conversions.rate[rows],
-            numbers.conversions.alpha[rows],
-        ),
-        shrink(
-            total(past.clicks),
-            total(past.clicks_out_of),
-            numbers.clicks.rate[rows],
-            numbers.clicks.alpha[rows],
-        ),
+        lift(past.conversions, past.impressions, rate, LIFT_CONVERSIONS),
+        lift(past.clicks, past.clicks_out_of, click_rate, LIFT_CLICKS),
     )
 
 

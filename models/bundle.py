@@ -40,8 +40,9 @@ from models.heuristic import HeuristicModel
 from models.index import Evidence, Index
 from models.niche import NicheModel
 from models.prices import PriceModel
+from models.projection import Projection
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 MODEL_NAME = "creatorfit"
 
@@ -78,6 +79,7 @@ class Manifest(BaseModel):
     currency: str
     encoder: dict[str, Any]
     niche: dict[str, Any]
+    languages: list[str]
     calibration: dict[str, float] | None
     heuristic: dict[str, list[float]] | None
     prices: dict[str, Any] | None
@@ -93,6 +95,7 @@ class Content:
 
     encoder: Encoder
     niche: NicheModel
+    projection: Projection
     model: ConversionModel | HeuristicModel
     prices: PriceModel | None
     index: Index
@@ -146,6 +149,7 @@ def _write(folder: Path, content: Content, origin: Origin) -> Manifest:
     encoder_meta = save_encoder(content.encoder, folder / "encoder")
     niche_arrays, niche_meta = content.niche.to_arrays()
     save_file(niche_arrays, folder / "niche.safetensors")
+    save_file(dataclasses.asdict(content.projection), folder / "projection.safetensors")
     save_file(_index_arrays(index), folder / "index.safetensors")
     index.creators.to_parquet(folder / "creators.parquet", index=False)
     index.audience.to_parquet(folder / "audience.parquet", index=False)
@@ -172,6 +176,7 @@ def _write(folder: Path, content: Content, origin: Origin) -> Manifest:
         currency=index.currency,
         encoder=encoder_meta,
         niche=niche_meta,
+        languages=list(index.profiles.languages),
         calibration=(
             dataclasses.asdict(model.calibration) if isinstance(model, ConversionModel) else None
         ),
@@ -211,6 +216,7 @@ def load(folder: Path) -> Bundle:
             manifest=manifest,
             encoder=encoder,
             niche=niche,
+            projection=Projection(**load_file(folder / "projection.safetensors")),
             model=_read_model(folder, manifest),
             prices=prices,
             index=_read_index(folder, manifest, niche),
@@ -304,7 +310,11 @@ def _index_arrays(index: Index) -> dict[str, Any]:
         "topic_share": profiles.topic_share,
         "best": profiles.best.astype(np.float16),
         "niche_values": profiles.niche_values,
-        "brief_vector": profiles.brief_vector.astype(np.float16),
+        "subject": profiles.subject.astype(np.float16),
+        "posts_language": profiles.posts_language,
+        "audience_language": profiles.audience_language,
+        "speaks": profiles.speaks,
+        "brief_subject": profiles.brief_subject.astype(np.float16),
         "moment": profiles.moment,
         "last_post_us": index.last_post_us,
         "price": index.price,
@@ -359,12 +369,17 @@ def _read_index(folder: Path, manifest: Manifest, niche: NicheModel) -> Index:
         topics=arrays["topics"].astype(np.float32),
         topic_share=arrays["topic_share"],
         best=arrays["best"].astype(np.float32),
+        subject=arrays["subject"].astype(np.float32),
+        languages=tuple(manifest.languages),
+        posts_language=arrays["posts_language"],
+        audience_language=arrays["audience_language"],
+        speaks=arrays["speaks"],
         niche_values=arrays["niche_values"],
         ads=part(RecentAds, "ads", rows=ragged("ads")),
         outcomes=part(PastOutcomes, "outcomes", rows=ragged("outcomes")),
         moment=arrays["moment"],
         totals=part(BriefTotals, "totals"),
-        brief_vector=arrays["brief_vector"].astype(np.float32),
+        brief_subject=arrays["brief_subject"].astype(np.float32),
     )
     posts = pd.read_parquet(folder / "posts.parquet")
     return Index(

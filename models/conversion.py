@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import gammaincinv, gammaln
 
-from features.catalogue import CATEGORICAL, FEATURE_NAMES
+from features.catalogue import CATEGORICAL, FEATURE_NAMES, NOT_LEARNED
 from features.windows import Floats, Ints
 
 INTERVAL = 0.8  # `low` and `high` bound the middle 80%
@@ -43,6 +43,7 @@ class FitParams:
     feature_fraction: float = 0.5
     max_rounds: int = 600
     patience: int = 50
+    without: tuple[str, ...] = NOT_LEARNED
     seed: int = 0
     threads: int = 2
 
@@ -373,7 +374,11 @@ def _train(
 ) -> tuple[Stage, int]:
     names = list(FEATURE_NAMES)
     data = lgb.Dataset(
-        matrix, target, weight=weight, feature_name=names, categorical_feature=list(CATEGORICAL)
+        _learnable(matrix, params),
+        target,
+        weight=weight,
+        feature_name=names,
+        categorical_feature=list(CATEGORICAL),
     )
     if later is None:
         booster = lgb.train(options, data, num_boost_round=params.max_rounds)
@@ -391,6 +396,13 @@ def _train(
     rounds = booster.best_iteration if booster.best_iteration > 0 else booster.num_trees()
     # What is served is what the text holds, from the start.
     return Stage.from_text(booster.model_to_string(num_iteration=rounds)), rounds
+
+
+def _learnable(matrix: Floats, params: FitParams) -> Floats:
+    """The matrix with the features missing that shall not be split on."""
+    out = matrix.copy()
+    out[:, [FEATURE_NAMES.index(name) for name in params.without]] = np.nan
+    return out
 
 
 # Trees where no later row can say when to stop: few enough to be sure of.

@@ -118,7 +118,7 @@ def build(known: Known, progress: Callable[[int], None] | None = None) -> Index:
             posts.url[shown.index],
             posts.vector[shown.index],
         ),
-        labels=known.niches[-1].model.labels,
+        labels=known.snapshots[-1].model.labels,
         as_of_us=facts.as_of_us,
     )
 

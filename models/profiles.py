@@ -21,11 +21,21 @@ from features.creator import (
     creator_numbers,
     settled_before,
 )
-from features.facts import Asks, Facts
+from features.facts import Asks, Facts, Strings
+from features.language import UNKNOWN, primary
 from features.pair import BriefProfile, BriefTotals, PastOutcomes, Profiles, RecentAds
-from features.vectors import Vectors, snap
-from features.windows import MICROSECONDS_PER_DAY, Floats, Ints, Prefix, Ragged, Timeline
+from features.vectors import GRID, Vectors, snap
+from features.windows import (
+    MICROSECONDS_PER_DAY,
+    Floats,
+    Ints,
+    Prefix,
+    Ragged,
+    Timeline,
+    ratio,
+)
 from models.niche import NicheModel
+from models.projection import Projection, fit_projection
 
 MAX_TOPICS = 3
 NICHE_PERIOD = "MS"  # pandas' name for the starts of calendar months
@@ -39,32 +49,33 @@ LLOYD_STEPS = 5
 
 
 @dataclass(frozen=True)
-class NicheSnapshot:
-    """A niche model that knows nothing later than `from_us`, the moment from which it is used."""
+class Snapshot:
+    """How texts are read from `from_us` on, by models that know nothing later than it."""
 
     from_us: int
     model: NicheModel
+    projection: Projection
 
 
 @dataclass(frozen=True)
 class Known:
-    """Facts with their prefix sums and the niche models of each period: what can be asked."""
+    """Facts with their prefix sums and the snapshot of each period: what can be asked."""
 
     history: History
-    niches: tuple[NicheSnapshot, ...]
+    snapshots: tuple[Snapshot, ...]
 
     @property
     def facts(self) -> Facts:
         return self.history.facts
 
     def period_of(self, as_of_us: Ints) -> Ints:
-        """Which niche model is in force at each moment."""
-        starts = np.array([snapshot.from_us for snapshot in self.niches])
+        """Which snapshot is in force at each moment."""
+        starts = np.array([snapshot.from_us for snapshot in self.snapshots])
         return np.searchsorted(starts, as_of_us, side="right").astype(np.int64) - 1
 
 
 def know(facts: Facts, fit: Callable[[Vectors, Ints, int], NicheModel]) -> Known:
-    """Fit a niche model for each calendar month, from the posts before it.
+    """Fit a niche model and a projection for each calendar month, from the posts before it.
 
     The months are those of the calendar (UTC), not of the data, so that a later post moves no
     earlier boundary. The first snapshot has seen no post at all.
@@ -72,14 +83,17 @@ def know(facts: Facts, fit: Callable[[Vectors, Ints, int], NicheModel]) -> Known
     Args:
         facts: What happened.
         fit: Called with the vectors and creator codes of the posts before a moment, and that
-            moment; returns a model.
+            moment; returns a niche model.
     """
     times = facts.posts.timeline.time_us
     snapshots = []
     for start_us in [np.iinfo(np.int64).min, *_months(times, facts.as_of_us)]:
         before = np.flatnonzero(times < start_us)
         model = fit(facts.posts.vector[before], facts.posts.timeline.group[before], int(start_us))
-        snapshots.append(NicheSnapshot(int(start_us), model))
+        # An advertisement's subject is its brand's.
+        own = before[~facts.posts.sponsored[before]]
+        projection = fit_projection(facts.posts.vector[own], facts.posts.timeline.group[own])
+        snapshots.append(Snapshot(int(start_us), model, projection))
     return Known(build_history(facts), tuple(snapshots))
 
 
@@ -92,19 +106,22 @@ def _months(times_us: Ints, as_of_us: int) -> list[int]:
     return [round(start.timestamp()) * 1_000_000 for start in starts if start > first]
 
 
-def profile_brief(model: NicheModel, vector: Vectors, brand: int) -> BriefProfile:
-    """A brief's vector ``(dim,)``, niche mix and brand code."""
-    mix = model.predict_proba(vector[np.newaxis])[0].astype(np.float64)
-    return BriefProfile(vector, mix, brand)
+def profile_brief(
+    model: NicheModel, projection: Projection, vector: Vectors, language: str, brand: int
+) -> BriefProfile:
+    """Profile a brief of a vector ``(dim,)``, in a language, by a brand of a code."""
+    one = vector[np.newaxis]
+    mix = model.predict_proba(one)[0].astype(np.float64)
+    return BriefProfile(vector, projection.project(one)[0], mix, language, brand)
 
 
 def profile_creators(
     known: Known, asks: Asks, progress: Callable[[int], None] | None = None
 ) -> Profiles:
-    """Make the profiles of asks that all fall in one period of the niche models.
+    """Make the profiles of asks that all fall in one period of the snapshots.
 
     Args:
-        known: Facts and niche models.
+        known: Facts and snapshots.
         asks: Whom, as of when.
         progress: Called with the number of asks done, now and then.
 
@@ -113,8 +130,9 @@ def profile_creators(
     """
     periods = np.unique(known.period_of(asks.as_of_us))
     if len(periods) > 1:
-        raise ValueError("asks of one call must fall in one period of the niche models")
-    model = known.niches[int(periods[0]) if len(periods) else -1].model
+        raise ValueError("asks of one call must fall in one period of the snapshots")
+    snapshot = known.snapshots[int(periods[0]) if len(periods) else -1]
+    model = snapshot.model
     facts = known.facts
     posts = facts.posts
     first, past = posts.timeline.window(asks.creator, asks.as_of_us, None)
@@ -124,6 +142,7 @@ def profile_creators(
     label = np.argmax(proba, axis=1)
     mix = _mix(recent, weight, proba, len(asks))
     topics, share, best = _topics(facts, recent, weight, asks, progress)
+    languages, posts_language, audience_language, speaks = _languages(facts, recent, weight, asks)
     moments, moment = np.unique(asks.as_of_us, return_inverse=True)
     return Profiles(
         asks=asks,
@@ -132,12 +151,17 @@ def profile_creators(
         topics=topics,
         topic_share=share,
         best=best,
+        subject=_subject(posts.vector, snapshot.projection, recent, weight, len(asks)),
+        languages=languages,
+        posts_language=posts_language,
+        audience_language=audience_language,
+        speaks=speaks,
         niche_values=_niche_values(facts, label, asks, mix),
         ads=_recent_ads(facts, model, asks, label),
         outcomes=_past_outcomes(known.history, asks),
         moment=moment.astype(np.int64),
         totals=_totals(facts, moments),
-        brief_vector=facts.brief_vector,
+        brief_subject=snapshot.projection.project(facts.brief_vector),
     )
 
 
@@ -159,6 +183,49 @@ def _mix(recent: Ragged, weight: Ints, proba: Floats, size: int) -> Floats:
     summed = np.asarray(matrix @ proba)
     np.divide(summed, total[:, np.newaxis], out=mix, where=total[:, np.newaxis] > 0)
     return mix
+
+
+def _subject(
+    vectors: Vectors, projection: Projection, recent: Ragged, weight: Ints, size: int
+) -> Vectors:
+    """Mean projected vector of each ask's posts, as if one fresh post of no subject were more."""
+    needed, place = np.unique(recent.index, return_inverse=True)
+    projected = projection.project(vectors[needed]).astype(np.float64)
+    matrix = csr_array((weight.astype(np.float64), place, recent.indptr), shape=(size, len(needed)))
+    total = np.bincount(recent.row, weight, minlength=size) + WEIGHT_UNIT
+    # Sums of whole multiples of the grid are exact; the mean is no longer than 1, so it may stand
+    # on the grid itself, where its dot products are exact.
+    mean = np.asarray(matrix @ projected) / total[:, np.newaxis]
+    subject: Vectors = (np.trunc(mean * GRID) / GRID).astype(np.float32)
+    return subject
+
+
+def _languages(
+    facts: Facts, recent: Ragged, weight: Ints, asks: Asks
+) -> tuple[tuple[str, ...], Floats, Floats, Ints]:
+    """Languages known of, shares of each ask's posts and audience in them, and the creator's."""
+    audience = facts.audience[facts.audience["dimension"] == "language"]
+    read = audience["code"].map(primary).to_numpy(object)
+    own = facts.creators["language"].to_numpy(object)
+    spoken = np.array([UNKNOWN if pd.isna(tag) else primary(tag) for tag in own], dtype=object)
+    posted = facts.posts.language
+    found = {str(code) for codes in (posted[recent.index], read, spoken) for code in set(codes)}
+    languages = tuple(sorted(found | {UNKNOWN}))
+    column = {code: place for place, code in enumerate(languages)}
+
+    def columns(codes: Strings) -> Ints:
+        return np.array([column[code] for code in codes], dtype=np.int64)
+
+    size, width = len(asks), len(languages)
+    posts = np.zeros((size, width))
+    np.add.at(posts, (recent.row, columns(posted[recent.index])), weight)
+    total = np.bincount(recent.row, weight, minlength=size)
+    posts = ratio(posts, np.broadcast_to(total[:, np.newaxis], posts.shape))
+    shares = np.full((len(facts.creator_id), width), np.nan)
+    whose = facts.codes(audience["creator_id"].to_numpy(object))
+    shares[whose] = 0.0
+    np.add.at(shares, (whose, columns(read)), audience["share"].to_numpy(np.float64))
+    return languages, posts, shares[asks.creator], columns(spoken)[asks.creator]
 
 
 def _topics(

@@ -13,6 +13,7 @@ import numpy as np
 
 from features.catalogue import FEATURE_NAMES
 from features.facts import brand_code, brief_text
+from features.language import detect
 from features.pair import BriefProfile, pair_features
 from features.schemas import Brief, BriefError, Objective
 from features.vectors import snap
@@ -106,7 +107,9 @@ def brief_profile(bundle: Bundle, brief: Brief) -> BriefProfile:
         profiles = bundle.index.profiles
         weighted = profiles.topics[places] * profiles.topic_share[places][:, :, np.newaxis]
         vector = snap(vector + snap(weighted.sum(axis=(0, 1))))
-    return profile_brief(bundle.niche, vector, brand_code(brief.brand.name))
+    return profile_brief(
+        bundle.niche, bundle.projection, vector, detect([text])[0], brand_code(brief.brand.name)
+    )
 
 
 def _check_currency(index: Index, brief: Brief) -> None:

@@ -159,7 +159,8 @@ def served(small_tables, tmp_path_factory):
         folder,
         bundles.Content(
             encoder=ENCODER,
-            niche=known.niches[-1].model,
+            niche=known.snapshots[-1].model,
+            projection=known.snapshots[-1].projection,
             model=fit_heuristic(rows.matrix),
             prices=None,
             index=indexes.build(known),
@@ -193,8 +194,11 @@ def test_a_brief_alone_equals_a_brief_among_others(small_known):
     n = len(facts.creator_id)
     everyone = np.arange(n)
     profiles = profile_creators(small_known, Asks(everyone, np.full(n, facts.as_of_us)))
-    model = small_known.niches[-1].model
-    briefs = [profile_brief(model, vector, 7) for vector in facts.brief_vector]
+    latest = small_known.snapshots[-1]
+    briefs = [
+        profile_brief(latest.model, latest.projection, vector, language, 7)
+        for vector, language in zip(facts.brief_vector, ("en", "de") * 99, strict=False)
+    ]
     together = pair_features(
         profiles, np.tile(everyone, len(briefs)), briefs, np.repeat(np.arange(len(briefs)), n)
     )

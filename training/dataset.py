@@ -86,10 +86,10 @@ def rows_of(
     brand: Ints,
     progress: Callable[[int], None] | None = None,
 ) -> Floats:
-    """Build the rows of asks about past briefs, each with the niche model of its period.
+    """Build the rows of asks about past briefs, each with the snapshot of its period.
 
     Args:
-        known: Facts and niche models.
+        known: Facts and snapshots.
         asks: Whom, as of when, ``(n,)``.
         brief: Place of each row's brief in `Facts.brief_vector`, ``(n,)``.
         brand: Code of each row's brand, ``(n,)``.
@@ -102,12 +102,18 @@ def rows_of(
     for number in np.unique(period):
         here = np.flatnonzero(period == number)
         profiles = profile_creators(known, asks.take(here), progress)
-        model = known.niches[int(number)].model
+        snapshot = known.snapshots[int(number)]
         pairs, which = np.unique(
             np.column_stack([brief[here], brand[here]]), axis=0, return_inverse=True
         )
         briefs = [
-            profile_brief(model, known.facts.brief_vector[place], int(code))
+            profile_brief(
+                snapshot.model,
+                snapshot.projection,
+                known.facts.brief_vector[place],
+                str(known.facts.brief_language[place]),
+                int(code),
+            )
             for place, code in pairs
         ]
         rows = np.arange(len(here), dtype=np.int64)

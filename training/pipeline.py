@@ -21,6 +21,7 @@ import numpy as np
 
 from features.catalogue import FEATURE_NAMES
 from features.facts import Asks, Facts, build_facts, distinct_briefs
+from features.language import UNKNOWN
 from features.pair import pair_features
 from features.schemas import Tables
 from features.tables import read_tables
@@ -179,7 +180,7 @@ def learn_niches(
     with report.step("Learning niches", 1) as done:
         known = know(facts, fit_until)
         done(1)
-    model = known.niches[-1].model
+    model = known.snapshots[-1].model
     report.say(f"niches: {model.kind}, {len(model.labels)} labels; {model.reason}")
     return known
 
@@ -263,14 +264,16 @@ def _rounds(rounds: Rounds) -> dict[str, int]:
 def _cold_start(known: Known, encoder: Encoder, reason: str, report: Reporter) -> Learned:
     report.say(f"cold start: {reason}")
     facts = known.facts
-    model = known.niches[-1].model
+    latest = known.snapshots[-1]
     n = min(len(facts.creator_id), HEURISTIC_SAMPLE)
     everyone = np.linspace(0, len(facts.creator_id) - 1, n).astype(np.int64)
     asks = Asks(everyone, np.full(n, facts.as_of_us, dtype=np.int64))
     profiles = profile_creators(known, asks)
     # Briefs of no brand in particular: each niche of the built-in taxonomy, in its own words.
     vectors = encoder.encode([niche.description for niche in NICHES])
-    briefs = [profile_brief(model, vector, 0) for vector in vectors]
+    briefs = [
+        profile_brief(latest.model, latest.projection, vector, UNKNOWN, 0) for vector in vectors
+    ]
     matrix = pair_features(
         profiles,
         np.tile(np.arange(n, dtype=np.int64), len(briefs)),
@@ -295,7 +298,8 @@ def write(
         folder,
         Content(
             encoder=encoder,
-            niche=known.niches[-1].model,
+            niche=known.snapshots[-1].model,
+            projection=known.snapshots[-1].projection,
             model=learned.model,
             prices=fit_prices(index.price, known.facts.platform, followers_log),
             index=index,
