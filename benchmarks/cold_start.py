@@ -6,7 +6,7 @@ In SIMULATED worlds, whose true rates are known, a model is trained as `training
 it, on N sponsorships of whole campaigns drawn from before the last three months, and asked to order
 all creators for each campaign of those three months. Printed is NDCG@10 of the true conversion
 rates, of the learned model and of the heuristic on the same rows, and in how many worlds the
-learned one wins. `pipeline.MIN_OUTCOMES` and `MIN_CONVERSIONS` are read from this table.
+learned one wins. `learning.MIN_OUTCOMES` and `MIN_CONVERSIONS` are read from this table.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from benchmarks.worlds import (
     rows_known,
     truth_of,
 )
-from models.conversion import FitParams
+from models.conversion_fit import FitParams
 from models.heuristic import fit_heuristic
-from training.dataset import split_by_time
-from training.pipeline import learn_outcomes
+from training.dataset import draw_candidates, split_by_time
+from training.learning import fit_before_test, fit_on_all
 
 SEEDS = (101, 102, 103, 104)
 CREATORS = 400
@@ -75,15 +75,16 @@ def one(cut: Cut, size: int) -> tuple[float, float, int]:
     asked = cut.late.head(CAMPAIGNS)
     known = known_of(cut.tables, early, asked, HOME)
     rows = rows_known(known, early)
-    learned = learn_outcomes(rows, split_by_time(rows), FitParams(), lambda _: None)
+    params = FitParams()
+    candidates = draw_candidates(known, rows, params.seed)
+    judged = fit_before_test(rows, candidates, split_by_time(rows), params)
+    learned = fit_on_all(rows, candidates, judged, params)
     heuristic = fit_heuristic(rows.matrix)
     pairs = []
     for campaign in campaigns(asked):
         matrix = everyone(known, campaign)
         rate = truth_of(cut, campaign)["conversion_rate"].to_numpy(np.float64)
-        pairs.append(
-            [ndcg(rate, model.predict(matrix).score) for model in (learned.model, heuristic)]
-        )
+        pairs.append([ndcg(rate, model.predict(matrix).score) for model in (learned, heuristic)])
     means = np.mean(pairs, axis=0)
     return float(means[0]), float(means[1]), int(rows.labels.conversions.sum())
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pandas as pd
@@ -106,6 +106,9 @@ class Outcomes:
 
     def __len__(self) -> int:
         return len(self.creator)
+
+    def take(self, rows: Ints) -> Outcomes:
+        return Outcomes(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
 @dataclass(frozen=True)

@@ -35,12 +35,14 @@ from features.schemas import BundleError, EncoderError
 from features.text import Encoder, open_encoder, save_encoder
 from features.windows import Ragged
 from models import profiles as profile_rules
-from models.conversion import Calibration, ConversionModel, Stage
+from models.choice import Choice
+from models.conversion import Calibration, ConversionModel
 from models.heuristic import HeuristicModel
 from models.index import Evidence, Index
 from models.niche import NicheModel
 from models.prices import PriceModel
 from models.projection import Projection
+from models.stage import Stage
 
 FORMAT = 2
 MANIFEST = "manifest.json"
@@ -81,6 +83,7 @@ class Manifest(BaseModel):
     niche: dict[str, Any]
     languages: list[str]
     calibration: dict[str, float] | None
+    choice: dict[str, float] | None
     heuristic: dict[str, list[float]] | None
     prices: dict[str, Any] | None
     data: dict[str, Any]
@@ -161,6 +164,7 @@ def _write(folder: Path, content: Content, origin: Origin) -> Manifest:
             "reach": model.reach,
             "clicks": model.clicks,
             "conversions": model.conversions,
+            "choice": None if model.choice is None else model.choice.stage,
         }
         for name, stage in stages.items():
             if stage is not None:
@@ -179,6 +183,11 @@ def _write(folder: Path, content: Content, origin: Origin) -> Manifest:
         languages=list(index.profiles.languages),
         calibration=(
             dataclasses.asdict(model.calibration) if isinstance(model, ConversionModel) else None
+        ),
+        choice=(
+            {"reference": model.choice.reference, "power": model.choice.power}
+            if isinstance(model, ConversionModel) and model.choice is not None
+            else None
         ),
         heuristic=(
             {"centre": list(model.centre), "scale": list(model.scale)}
@@ -296,6 +305,7 @@ def _read_model(folder: Path, manifest: Manifest) -> ConversionModel | Heuristic
         clicks=stage("clicks") if "clicks.txt" in manifest.files else None,
         conversions=stage("conversions"),
         calibration=Calibration(**manifest.calibration),
+        choice=None if manifest.choice is None else Choice(stage("choice"), **manifest.choice),
     )
 
 

@@ -1,67 +1,28 @@
-"""What comes of a collaboration: reach, clicks and conversions, learned from counts.
+"""What comes of a collaboration: reach, clicks and conversions, predicted with their uncertainty.
 
 Three LightGBM models of a logarithm: impressions; clicks for each impression; conversions for each
-click. The last two are fitted by the Poisson likelihood with exposure (for rates this small, the
-binomial's limit), not on 0/1 rows. Where clicks are unknown, the exposure of a conversion is the
-clicks that the click model expects. Knows nothing of briefs, creators or files.
+click; and a fourth (`choice`) of what brands' own choosing tells. Knows nothing of how they are
+fitted (`conversion_fit`), of briefs, creators or files.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
-import lightgbm as lgb
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import gammaincinv, gammaln
+from scipy.special import gammaincinv
 
-from features.catalogue import CATEGORICAL, FEATURE_NAMES, NOT_LEARNED
+from features.catalogue import FEATURE_NAMES
 from features.windows import Floats, Ints
+from models.choice import Choice
+from models.stage import Stage
 
 INTERVAL = 0.8  # `low` and `high` bound the middle 80%
 KNOWLEDGE = FEATURE_NAMES.index("past_impressions_log")
+TINY = 1e-300  # a bound that has underflowed
 
 Confidence = Literal["high", "medium", "low"]
-
-
-@dataclass(frozen=True)
-class FitParams:
-    """Parameters of the learning, the same for each stage.
-
-    `min_events_in_leaf` and `l2_events` are in events: with exposures as weights, a leaf's sum of
-    hessians is the number of events it expects. Small trees, strongly held: in simulated worlds
-    of 400 creators (seeds 101 to 103) NDCG@10 of true rates was 0.49 with these, 0.47 with 15
-    leaves, 20 and 10 events; one look at five settings, not a search.
-    """
-
-    learning_rate: float = 0.03
-    num_leaves: int = 7
-    min_events_in_leaf: float = 30.0
-    l2_events: float = 30.0
-    feature_fraction: float = 0.5
-    max_rounds: int = 600
-    patience: int = 50
-    without: tuple[str, ...] = NOT_LEARNED
-    seed: int = 0
-    threads: int = 2
-
-    def lightgbm(self, objective: str) -> dict[str, Any]:
-        return {
-            "objective": objective,
-            "learning_rate": self.learning_rate,
-            "num_leaves": self.num_leaves,
-            "min_data_in_leaf": 10,
-            "min_sum_hessian_in_leaf": self.min_events_in_leaf,
-            "lambda_l2": self.l2_events,
-            "feature_fraction": self.feature_fraction,
-            "seed": self.seed,
-            "deterministic": True,
-            "force_col_wise": True,
-            "num_threads": self.threads,
-            "verbosity": -1,
-        }
 
 
 @dataclass(frozen=True)
@@ -77,32 +38,6 @@ class Labels:
 
     def take(self, rows: Ints) -> Labels:
         return Labels(self.impressions[rows], self.clicks[rows], self.conversions[rows])
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One LightGBM model, kept as its own text format."""
-
-    text: str
-    booster: lgb.Booster = field(repr=False, compare=False)
-
-    @classmethod
-    def from_text(cls, text: str) -> Stage:
-        return cls(text, lgb.Booster(model_str=text))
-
-    def log_mean(self, matrix: Floats) -> Floats:
-        """Logarithm of the expected value, ``(n,)``."""
-        if len(matrix) == 0:  # LightGBM takes no empty matrix
-            return np.zeros(0)
-        out: Floats = np.asarray(self.booster.predict(matrix, raw_score=True), dtype=np.float64)
-        return out
-
-    def contributions(self, matrix: Floats) -> Floats:
-        """SHAP values and, last, the base: ``(n, n_features + 1)``, rows sum to `log_mean`."""
-        if len(matrix) == 0:
-            return np.zeros((0, matrix.shape[1] + 1))
-        out: Floats = np.asarray(self.booster.predict(matrix, pred_contrib=True), dtype=np.float64)
-        return out
 
 
 @dataclass(frozen=True)
@@ -165,24 +100,39 @@ class ConversionModel:
     """Reach, clicks and conversions, calibrated.
 
     `clicks` is None where the history holds no clicks; `conversions` is then for each impression.
+    `choice` is None where nobody could have been chosen but those who were.
     """
 
     reach: Stage
     clicks: Stage | None
     conversions: Stage
     calibration: Calibration
+    choice: Choice | None = None
     kind: Literal["outcomes"] = "outcomes"
 
     def raw_log_rate(self, matrix: Floats) -> Floats:
         raw = self.conversions.log_mean(matrix)
         return raw if self.clicks is None else raw + self.clicks.log_mean(matrix)
 
-    def predict(self, matrix: Floats) -> Predictions:
-        """Expected rates and counts for rows of features, ``(n, n_features)``."""
+    def log_rate(self, matrix: Floats, *, chosen: bool = False) -> Floats:
+        """Logarithm of the expected rate, ``(n,)``; `chosen` as for `predict`."""
+        out = self.calibration.intercept + self.calibration.slope * self.raw_log_rate(matrix)
+        if self.choice is not None and not chosen:
+            out += self.choice.correction(matrix)
+        return out
+
+    def predict(self, matrix: Floats, *, chosen: bool = False) -> Predictions:
+        """Expected rates and counts for rows of features, ``(n, n_features)``.
+
+        Args:
+            matrix: The rows.
+            chosen: They are creators that brands chose by themselves, such as in a history: what
+                they knew and we do not is then in the outcome, and `choice` corrects nothing.
+        """
         fitted = self.calibration
-        score = fitted.intercept + fitted.slope * self.raw_log_rate(matrix)
+        score = self.log_rate(matrix, chosen=chosen)
         rate = np.exp(score)
-        lower, upper = _bounds(_shape(fitted, matrix))
+        lower, upper = interval_factors(gamma_shape(fitted, matrix))
         reach = np.exp(self.reach.log_mean(matrix))
         click_rate = (
             np.full(len(matrix), np.nan)
@@ -210,6 +160,8 @@ class ConversionModel:
             total = total + self.clicks.contributions(matrix)
         total = total * self.calibration.slope
         total[:, -1] += self.calibration.intercept
+        if self.choice is not None:
+            total += self.choice.contributions(matrix)
         return total
 
     def reach_contributions(self, matrix: Floats) -> Floats:
@@ -220,252 +172,13 @@ class ConversionModel:
 
     def draw_rates(self, matrix: Floats, draws: int, rng: np.random.Generator) -> Floats:
         """Draw true rates around the estimates, ``(draws, n)``."""
-        shape = _shape(self.calibration, matrix)
-        rate = np.exp(
-            self.calibration.intercept + self.calibration.slope * self.raw_log_rate(matrix)
-        )
+        shape = gamma_shape(self.calibration, matrix)
+        rate = np.exp(self.log_rate(matrix))
         out: Floats = rng.gamma(shape, rate / shape, size=(draws, len(matrix)))
         return out
 
 
-@dataclass(frozen=True)
-class Rounds:
-    """How many trees each stage has; found by early stopping, used again on all rows."""
-
-    reach: int
-    clicks: int
-    conversions: int
-
-
-def fit(
-    matrix: Floats,
-    labels: Labels,
-    later_matrix: Floats,
-    later: Labels,
-    params: FitParams,
-) -> tuple[ConversionModel, Rounds]:
-    """Fit the stages, stop each on later rows, and calibrate on those.
-
-    Args:
-        matrix: ``(n, n_features)``, NaN where missing.
-        labels: What came of those rows.
-        later_matrix, later: Rows of a later time, of other campaigns.
-        params: Parameters of the learning.
-    """
-    reach, reach_rounds = _fit_reach(matrix, labels, params, (later_matrix, later))
-    clicks, click_rounds = _fit_clicks(matrix, labels, params, (later_matrix, later))
-    conversions, rounds = _fit_conversions(matrix, labels, clicks, params, (later_matrix, later))
-    blank = Calibration(0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0)
-    model = ConversionModel(reach, clicks, conversions, blank)
-    calibrated = calibrate(model, later_matrix, later)
-    return (
-        ConversionModel(reach, clicks, conversions, calibrated),
-        Rounds(reach_rounds, click_rounds, rounds),
-    )
-
-
-def refit(
-    matrix: Floats, labels: Labels, params: FitParams, rounds: Rounds, calibration: Calibration
-) -> ConversionModel:
-    """Fit on all rows with trees and calibration found by `fit` on a split by time."""
-
-    def fixed(count: int) -> FitParams:
-        return replace(params, max_rounds=count)
-
-    reach, _ = _fit_reach(matrix, labels, fixed(rounds.reach), None)
-    clicks = None
-    # The calibration belongs to the stages it was found with: no clicks then, none now.
-    if rounds.clicks:
-        clicks, _ = _fit_clicks(matrix, labels, fixed(rounds.clicks), None)
-    conversions, _ = _fit_conversions(matrix, labels, clicks, fixed(rounds.conversions), None)
-    return ConversionModel(reach, clicks, conversions, calibration)
-
-
-Later = tuple[Floats, Labels]
-
-
-def _fit_reach(
-    matrix: Floats, labels: Labels, params: FitParams, later: Later | None
-) -> tuple[Stage, int]:
-    seen = labels.impressions > 0
-    check = None
-    if later is not None:
-        there = later[1].impressions > 0
-        check = (later[0][there], np.log(later[1].impressions[there]), None)
-    options = params.lightgbm("regression") | {"min_sum_hessian_in_leaf": 20.0}
-    return _train(options, matrix[seen], np.log(labels.impressions[seen]), None, params, check)
-
-
-def _fit_clicks(
-    matrix: Floats, labels: Labels, params: FitParams, later: Later | None
-) -> tuple[Stage | None, int]:
-    rows = np.flatnonzero(~np.isnan(labels.clicks) & (labels.impressions > 0))
-    if labels.clicks[rows].sum() == 0:
-        return None, 0
-    exposure = labels.impressions[rows].astype(np.float64)
-    check = None
-    if later is not None:
-        there = np.flatnonzero(~np.isnan(later[1].clicks) & (later[1].impressions > 0))
-        seen = later[1].impressions[there].astype(np.float64)
-        check = (later[0][there], later[1].clicks[there], seen)
-    return _fit_rate(matrix[rows], labels.clicks[rows], exposure, params, check)
-
-
-def _fit_conversions(
-    matrix: Floats, labels: Labels, clicks: Stage | None, params: FitParams, later: Later | None
-) -> tuple[Stage, int]:
-    exposure = conversion_exposure(matrix, labels, clicks)
-    rows = np.flatnonzero(exposure > 0)
-    check = None
-    if later is not None:
-        later_exposure = conversion_exposure(later[0], later[1], clicks)
-        there = np.flatnonzero(later_exposure > 0)
-        check = (
-            later[0][there],
-            later[1].conversions[there].astype(np.float64),
-            later_exposure[there],
-        )
-    events = labels.conversions[rows].astype(np.float64)
-    return _fit_rate(matrix[rows], events, exposure[rows], params, check)
-
-
-def conversion_exposure(matrix: Floats, labels: Labels, clicks: Stage | None) -> Floats:
-    """Clicks where they are known, else those expected; impressions where no row has clicks."""
-    if clicks is None:
-        return labels.impressions.astype(np.float64)
-    expected = np.exp(clicks.log_mean(matrix)) * labels.impressions
-    return np.where(np.isnan(labels.clicks), expected, labels.clicks)
-
-
-def _fit_rate(
-    matrix: Floats,
-    events: Floats,
-    exposure: Floats,
-    params: FitParams,
-    later: tuple[Floats, Floats, Floats] | None,
-) -> tuple[Stage, int]:
-    cap = overdispersion(events, exposure)
-    mean = events.sum() / exposure.sum()
-
-    def weight(n: Floats) -> Floats:
-        # Var(x / n) = mean / n + cap mean^2: past a point more impressions say no more.
-        capped: Floats = n / (1.0 + cap * mean * n)
-        return capped
-
-    check = None if later is None else (later[0], later[1] / later[2], weight(later[2]))
-    options = params.lightgbm("poisson")
-    return _train(options, matrix, events / exposure, weight(exposure), params, check)
-
-
-def overdispersion(events: Floats, exposure: Floats) -> float:
-    """Squared coefficient of variation of the rate beyond Poisson, by the method of moments."""
-    expected = events.sum() / exposure.sum() * exposure
-    beyond = float(((events - expected) ** 2 - expected).sum())
-    return max(beyond, 0.0) / float((expected**2).sum())
-
-
-def _train(
-    options: dict[str, Any],
-    matrix: Floats,
-    target: Floats,
-    weight: Floats | None,
-    params: FitParams,
-    later: tuple[Floats, Floats, Floats | None] | None,
-) -> tuple[Stage, int]:
-    names = list(FEATURE_NAMES)
-    data = lgb.Dataset(
-        _learnable(matrix, params),
-        target,
-        weight=weight,
-        feature_name=names,
-        categorical_feature=list(CATEGORICAL),
-    )
-    if later is None:
-        booster = lgb.train(options, data, num_boost_round=params.max_rounds)
-    elif len(later[0]) == 0:
-        booster = lgb.train(options, data, num_boost_round=UNCHECKED_ROUNDS)
-    else:
-        check = lgb.Dataset(later[0], later[1], weight=later[2], reference=data)
-        booster = lgb.train(
-            options,
-            data,
-            num_boost_round=params.max_rounds,
-            valid_sets=[check],
-            callbacks=[lgb.early_stopping(params.patience, verbose=False)],
-        )
-    rounds = booster.best_iteration if booster.best_iteration > 0 else booster.num_trees()
-    # What is served is what the text holds, from the start.
-    return Stage.from_text(booster.model_to_string(num_iteration=rounds)), rounds
-
-
-def _learnable(matrix: Floats, params: FitParams) -> Floats:
-    """The matrix with the features missing that shall not be split on."""
-    out = matrix.copy()
-    out[:, [FEATURE_NAMES.index(name) for name in params.without]] = np.nan
-    return out
-
-
-# Trees where no later row can say when to stop: few enough to be sure of.
-UNCHECKED_ROUNDS = 50
-TINY = 1e-300  # a bound that has underflowed
-# A slope far from 1 on few later rows is noise: it is held by a normal prior of this width.
-SLOPE_WIDTH = 0.15
-SHAPE_GAIN_WIDTH = 0.1
-
-
-def calibrate(model: ConversionModel, matrix: Floats, labels: Labels) -> Calibration:
-    """Fit intercept, slope and shapes by the negative binomial likelihood, and the reach factors.
-
-    Args:
-        model: Stages fitted on earlier rows.
-        matrix, labels: Later rows.
-    """
-    raw = model.raw_log_rate(matrix)
-    x = labels.conversions.astype(np.float64)
-    n = labels.impressions.astype(np.float64)
-    knowledge = np.nan_to_num(matrix[:, KNOWLEDGE], nan=0.0)
-    centre = float(np.average(raw, weights=np.maximum(n, 1.0)))
-
-    def loss(theta: NDArray[np.float64]) -> float:
-        intercept, slope, base, gain = (float(value) for value in theta)
-        mean = n * np.exp(intercept + centre + slope * (raw - centre)) + 1e-12
-        shape = np.exp(np.clip(base + gain * knowledge, -5.0, 10.0))
-        likelihood = (
-            gammaln(x + shape)
-            - gammaln(shape)
-            + shape * np.log(shape / (shape + mean))
-            + x * np.log(mean / (shape + mean))
-        )
-        penalty = ((slope - 1.0) / SLOPE_WIDTH) ** 2 + (gain / SHAPE_GAIN_WIDTH) ** 2
-        return float(-likelihood.sum() + penalty / 2)
-
-    found = minimize(
-        loss,
-        np.array([0.0, 1.0, 1.0, 0.0]),
-        method="L-BFGS-B",
-        bounds=[(-3.0, 3.0), (0.2, 2.0), (-2.0, 6.0), (0.0, 0.5)],
-    )
-    intercept, slope, base, gain = (float(value) for value in found.x)
-    seen = labels.impressions > 0
-    residual = np.log(n[seen]) - model.reach.log_mean(matrix[seen])
-    low, high = np.quantile(residual, [(1 - INTERVAL) / 2, (1 + INTERVAL) / 2])
-    fitted = Calibration(
-        intercept=intercept + centre * (1 - slope),
-        slope=slope,
-        shape_base=base,
-        shape_gain=gain,
-        reach_mean=float(np.exp(residual).mean()),
-        reach_low=float(np.exp(low)),
-        reach_high=float(np.exp(high)),
-        narrow=0.0,
-        wide=0.0,
-    )
-    lower, upper = _bounds(_shape(fitted, matrix))
-    narrow, wide = np.quantile(upper / np.maximum(lower, TINY), [1 / 3, 2 / 3])
-    return replace(fitted, narrow=float(narrow), wide=float(wide))
-
-
-def _bounds(shape: Floats) -> tuple[Floats, Floats]:
+def interval_factors(shape: Floats) -> tuple[Floats, Floats]:
     """Ends of the middle `INTERVAL` of a Gamma of mean 1."""
     return (
         gammaincinv(shape, (1 - INTERVAL) / 2) / shape,
@@ -473,7 +186,8 @@ def _bounds(shape: Floats) -> tuple[Floats, Floats]:
     )
 
 
-def _shape(fitted: Calibration, matrix: Floats) -> Floats:
+def gamma_shape(fitted: Calibration, matrix: Floats) -> Floats:
+    """Shape of the Gamma around each row's estimate, ``(n,)``."""
     knowledge = np.nan_to_num(matrix[:, KNOWLEDGE], nan=0.0)
     out: Floats = np.exp(np.clip(fitted.shape_base + fitted.shape_gain * knowledge, -5.0, 10.0))
     return out

@@ -7,16 +7,19 @@ pickled. Knows nothing of training, and is never in the path of a request.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
@@ -33,6 +36,7 @@ BUNDLE_FOLDER = "bundle"
 FLAVOUR = "creatorfit"
 KIND_TAG = "kind"
 FEATURES_TAG = "features_digest"
+EVENT_TAG = "event "  # and the time: what happened to a version then, and why
 DIGEST_LENGTH = 36  # MLflow keeps no longer digest of a data set
 # Given explicitly: left to itself MLflow imports the model anew to find them, for seconds.
 PIP_REQUIREMENTS = ["lightgbm", "numpy"]
@@ -56,11 +60,29 @@ class Version:
     features_digest: str | None = None
 
 
+Happening = Literal["promoted", "rolled back to", "refused"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened to a version, when and why.
+
+    `at` is ISO 8601 in UTC, to the microsecond.
+    """
+
+    at: str
+    version: str
+    what: Happening
+    reason: str
+
+
 @dataclass(frozen=True)
 class RunRecord:
     """What a training run leaves behind.
 
     Attributes:
+        name: What the run is called in lists.
+        card: What is said of it and of its version, in Markdown.
         params: Parameters, by name.
         metrics: Figures, by name.
         tags: Such as the git commit.
@@ -70,6 +92,8 @@ class RunRecord:
         files: Files to keep with the run, by folder (plots, reports).
     """
 
+    name: str
+    card: str
     params: Mapping[str, Any]
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
@@ -126,14 +150,12 @@ class Registry:
 
         client = self.client
         with _named_failures(self.tracking_uri):
-            experiment = client.get_experiment_by_name(MODEL_NAME)
-            if experiment is None:
-                local = not self.tracking_uri.startswith(("http://", "https://"))
-                place = self.artifacts.as_uri() if local else None
-                experiment_id = client.create_experiment(MODEL_NAME, artifact_location=place)
-            else:
-                experiment_id = experiment.experiment_id
-            with mlflow.start_run(experiment_id=experiment_id, tags=dict(record.tags)) as run:
+            with mlflow.start_run(
+                experiment_id=self._experiment(),
+                run_name=record.name,
+                tags=dict(record.tags),
+                description=record.card,
+            ) as run:
                 mlflow.log_params(dict(record.params))
                 mlflow.log_metrics(dict(record.metrics))
                 dataset = mlflow.data.from_pandas(  # type: ignore[attr-defined]
@@ -159,18 +181,129 @@ class Registry:
             said = {KIND_TAG: manifest.kind, FEATURES_TAG: manifest.features_digest}
             for tag, value in said.items():
                 client.set_model_version_tag(MODEL_NAME, version, tag, value)
+            client.update_model_version(MODEL_NAME, version, description=record.card)
             return Version(MODEL_NAME, version, None, run.info.run_id, *said.values())
 
-    def promote(self, version: str) -> None:
-        """Make a version the champion, from its next look-up on.
+    def record(
+        self,
+        name: str,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        *,
+        parent: str | None = None,
+        files: Mapping[str, list[Path]] | None = None,
+    ) -> str:
+        """Log a run that publishes no version, such as a trial of a search.
+
+        Args:
+            name: What it is called in lists.
+            params, metrics, tags: By name.
+            parent: Run that it is shown under.
+            files: Files to keep with it, by folder.
+
+        Returns:
+            The run's id.
+        """
+        from mlflow.entities import Metric, Param, RunTag
+        from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+        client, now = self.client, int(time.time() * 1000)
+        with _named_failures(self.tracking_uri):
+            under = {} if parent is None else {MLFLOW_PARENT_RUN_ID: parent}
+            run_id = str(client.create_run(self._experiment(), run_name=name).info.run_id)
+            client.log_batch(
+                run_id,
+                metrics=[Metric(key, value, now, 0) for key, value in metrics.items()],
+                params=[Param(key, str(value)) for key, value in params.items()],
+                tags=[RunTag(key, value) for key, value in (dict(tags) | under).items()],
+            )
+            for folder, paths in (files or {}).items():
+                for path in paths:
+                    client.log_artifact(run_id, str(path), artifact_path=folder)
+            client.set_terminated(run_id)
+        return run_id
+
+    def promote(self, version: str, reason: str) -> None:
+        """Make a version the champion, from its next look-up on, and keep the reason.
 
         Raises:
             NoModel: There is no such version.
         """
-        if self._find(version) is None:
-            raise NoModel(f"version {version} of {MODEL_NAME} is not in {self.tracking_uri}")
+        self._make_champion(self.version(version), "promoted", reason)
+
+    def refuse(self, version: str, reason: str) -> None:
+        """Keep why a version did not become the champion."""
+        self._tell(version, "refused", reason)
+
+    def rollback(self, reason: str) -> Version:
+        """Make the champion before the present one champion again.
+
+        Rolling back twice goes two champions back, not forth again.
+
+        Returns:
+            The version that is champion now.
+
+        Raises:
+            NoModel: There was no champion before this one.
+        """
+        before: list[str] = []
+        for event in self.history():
+            if event.what == "promoted" and event.version not in before[-1:]:
+                before.append(event.version)
+            elif event.what == "rolled back to":
+                before = before[: _last(before, event.version) + 1]
+        if len(before) < 2:
+            raise NoModel(f"{MODEL_NAME} had no champion before this one in {self.tracking_uri}")
+        found = self.version(before[-2])
+        self._make_champion(found, "rolled back to", reason)
+        return found
+
+    def history(self) -> list[Event]:
+        """What happened to all versions, the oldest first."""
         with _named_failures(self.tracking_uri):
-            self.client.set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+            found: list[Any] = []
+            token = None
+            while True:
+                page = self.client.search_model_versions(
+                    f"name='{MODEL_NAME}'", page_token=token, max_results=200
+                )
+                found.extend(page)
+                token = page.token
+                if not token:
+                    break
+        events = []
+        for version in found:
+            for tag, value in version.tags.items():
+                if tag.startswith(EVENT_TAG):
+                    what, reason = json.loads(value)
+                    at = tag.removeprefix(EVENT_TAG)
+                    events.append(Event(at, str(version.version), what, reason))
+        return sorted(events, key=lambda event: event.at)
+
+    def _make_champion(self, version: Version, what: Happening, reason: str) -> None:
+        # The reason first: there shall be no champion without one.
+        self._tell(version.version, what, reason)
+        with _named_failures(self.tracking_uri):
+            self.client.set_registered_model_alias(MODEL_NAME, CHAMPION, version.version)
+
+    def _tell(self, version: str, what: Happening, reason: str) -> None:
+        """Tag a version with what happened to it: MLflow keeps no history of aliases."""
+        at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        with _named_failures(self.tracking_uri):
+            self.client.set_model_version_tag(
+                MODEL_NAME, version, EVENT_TAG + at, json.dumps([what, reason])
+            )
+
+    def _experiment(self) -> str:
+        """The experiment's id; it is made where it is not there yet."""
+        client = self.client
+        experiment = client.get_experiment_by_name(MODEL_NAME)
+        if experiment is not None:
+            return str(experiment.experiment_id)
+        local = not self.tracking_uri.startswith(("http://", "https://"))
+        place = self.artifacts.as_uri() if local else None
+        return str(client.create_experiment(MODEL_NAME, artifact_location=place))
 
     def champion(self) -> Version | None:
         """The version that should be served, or None where nothing was promoted yet."""
@@ -315,3 +448,8 @@ def _code_name(code: int) -> str:
     from mlflow.protos.databricks_pb2 import ErrorCode
 
     return str(ErrorCode.Name(code))
+
+
+def _last(values: list[str], wanted: str) -> int:
+    """Place of the last of `values` that is `wanted`; that of the very last where none is."""
+    return max((i for i, value in enumerate(values) if value == wanted), default=len(values) - 1)

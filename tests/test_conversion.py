@@ -8,16 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.catalogue import FEATURE_NAMES
-from models.conversion import (
-    UNCHECKED_ROUNDS,
-    ConversionModel,
-    FitParams,
-    Labels,
-    Stage,
-    fit,
-    overdispersion,
-    refit,
-)
+from models.conversion import ConversionModel, Labels
+from models.conversion_fit import UNCHECKED_ROUNDS, FitParams, fit, overdispersion, refit
+from models.stage import Stage
 from training.evaluate import deviance
 
 PARAMS = FitParams(max_rounds=150, learning_rate=0.08, patience=20, threads=1)

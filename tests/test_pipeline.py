@@ -12,7 +12,8 @@ from models import bundle as bundles
 from models.registry import Registry
 from tests.conftest import Silent, frames_of
 from training.dataset import split_by_time
-from training.pipeline import MIN_OUTCOMES, train
+from training.learning import MIN_OUTCOMES
+from training.pipeline import train
 from training.settings import TrainingSettings
 
 
@@ -50,7 +51,7 @@ def test_the_run_holds_parameters_metrics_data_plots_and_commit(trained_home, re
 
 
 def test_the_version_has_a_signature_the_alias_and_mlflows_own_flavour(trained_home, registry):
-    registry.promote(trained_home.trained.version.version)
+    registry.promote(trained_home.trained.version.version, "a test")
     champion = registry.champion()
     assert champion.run_id == trained_home.trained.version.run_id
     uri = "models:/creatorfit@champion"
@@ -70,7 +71,7 @@ def test_a_fetched_bundle_is_the_one_published(trained_home, registry, tmp_path)
 
 def test_a_version_that_is_not_there_is_named(registry):
     with pytest.raises(NoModel, match="99999"):
-        registry.promote("99999")
+        registry.promote("99999", "a test")
     with pytest.raises(NoModel, match="bestest"):
         registry.version("bestest")
 

@@ -19,7 +19,9 @@ GOLDEN = Path(__file__).with_name("openapi.json")
 @pytest.fixture(scope="module")
 def client(trained_home):
     home = trained_home.settings
-    Registry(home.registry_uri, home.artifacts).promote(trained_home.trained.version.version)
+    Registry(home.registry_uri, home.artifacts).promote(
+        trained_home.trained.version.version, "a test"
+    )
     app = create_app(ServiceSettings(home=home.home))
     with TestClient(app, raise_server_exceptions=False) as client:
         yield client
@@ -163,14 +165,16 @@ def test_a_new_champion_is_taken_up_and_the_registrys_absence_survived(trained_h
 
     home = tmp_path / "home"
     source = trained_home.settings
-    Registry(source.registry_uri, source.artifacts).promote(trained_home.trained.version.version)
+    Registry(source.registry_uri, source.artifacts).promote(
+        trained_home.trained.version.version, "a test"
+    )
     uri = f"sqlite:///{shutil.copy(source.home / 'mlflow.db', tmp_path)}"
     settings = ServiceSettings(home=home, tracking_uri=uri)
     holder = ModelHolder(settings)
     assert holder.refresh()
     assert not holder.refresh()
     first = holder.current()
-    Registry(uri, source.artifacts).promote(trained_home.trained.version.version)
+    Registry(uri, source.artifacts).promote(trained_home.trained.version.version, "a test")
     assert not holder.refresh()
     # The registry goes away: what is loaded goes on, and a new process serves the last good one.
     (tmp_path / "file").touch()
@@ -188,7 +192,9 @@ def test_a_damaged_bundle_on_disk_is_fetched_again(trained_home, tmp_path):
     from service.reload import ModelHolder
 
     source = trained_home.settings
-    Registry(source.registry_uri, source.artifacts).promote(trained_home.trained.version.version)
+    Registry(source.registry_uri, source.artifacts).promote(
+        trained_home.trained.version.version, "a test"
+    )
     settings = ServiceSettings(home=tmp_path, tracking_uri=source.registry_uri)
     assert ModelHolder(settings).refresh()
     [folder] = [path for path in settings.bundles.iterdir() if path.is_dir()]

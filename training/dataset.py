@@ -9,12 +9,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.facts import Asks
 from features.pair import pair_features
 from features.windows import Floats, Ints
 from models.conversion import Labels
 from models.profiles import Known, profile_brief, profile_creators
+
+Strings = NDArray[np.object_]
+
+# Others drawn for each campaign, and in all: beside ten or so chosen ones, a few times as many.
+DRAWN_PER_CAMPAIGN = 30
+MAX_DRAWN = 20_000
 
 
 @dataclass(frozen=True)
@@ -131,12 +138,72 @@ def rows_of(
 
 
 @dataclass(frozen=True)
+class Candidates:
+    """Creators as they stood when a campaign chose: those it chose, and others drawn at random.
+
+    Attributes:
+        matrix: Features, ``(n, n_features)``.
+        chosen: ``(n,)``.
+        resolved_us: When the campaign was known; of a drawn one that of its campaign, ``(n,)``.
+    """
+
+    matrix: Floats
+    chosen: NDArray[np.bool_]
+    resolved_us: Ints
+
+    def before(self, moment_us: int) -> Candidates:
+        """Those that were known at a moment."""
+        kept = self.resolved_us < moment_us
+        return Candidates(self.matrix[kept], self.chosen[kept], self.resolved_us[kept])
+
+
+def draw_candidates(known: Known, rows: Rows, seed: int) -> Candidates:
+    """Draw creators whom each campaign could have chosen: they posted before it, and it did not.
+
+    Args:
+        known: Facts and snapshots.
+        rows: The labelled rows.
+        seed: Of the drawing.
+    """
+    rng = np.random.default_rng(seed)
+    outcomes, posts = known.facts.outcomes, known.facts.posts.timeline
+    n = len(known.facts.creator_id)
+    first_post = np.full(n, np.iinfo(np.int64).max)
+    np.minimum.at(first_post, posts.group, posts.time_us)
+    campaigns, first, inverse = np.unique(rows.campaign, return_index=True, return_inverse=True)
+    each = int(np.clip(MAX_DRAWN // max(len(campaigns), 1), 1, DRAWN_PER_CAMPAIGN))
+    last_resolved = np.zeros(len(campaigns), dtype=np.int64)
+    np.maximum.at(last_resolved, inverse, rows.resolved_us)
+    creators, of = [], []
+    for number, row in enumerate(first):
+        could = first_post < rows.started_us[row]
+        could[outcomes.creator[rows.outcome[inverse == number]]] = False
+        others = np.flatnonzero(could)
+        drawn = rng.choice(others, min(each, len(others)), replace=False)
+        creators.append(drawn)
+        of.append(np.full(len(drawn), number))
+    creator, campaign = np.concatenate(creators), np.concatenate(of)
+    like = rows.outcome[first[campaign]]
+    asks = Asks(creator.astype(np.int64), rows.started_us[first[campaign]])
+    matrix = rows_of(known, asks, outcomes.brief[like], outcomes.brand[like])
+    return Candidates(
+        np.concatenate([rows.matrix, matrix]),
+        np.arange(len(rows) + len(creator)) < len(rows),
+        np.concatenate([rows.resolved_us, last_resolved[campaign]]),
+    )
+
+
+@dataclass(frozen=True)
 class Split:
-    """Rows to fit on, later rows to stop and calibrate on, and later ones still to judge on."""
+    """Rows to fit on, later rows to stop and calibrate on, and later ones still to judge on.
+
+    Campaigns of `test` began at `test_from_us` or later; nothing of the others was open then.
+    """
 
     fit: Ints
     later: Ints
     test: Ints
+    test_from_us: int
 
 
 def split_by_time(rows: Rows, later_from: float = 0.6, test_from: float = 0.8) -> Split:
@@ -161,4 +228,5 @@ def split_by_time(rows: Rows, later_from: float = 0.6, test_from: float = 0.8) -
             (began >= first_cut) & (began < second_cut) & (rows.resolved_us < second_cut)
         ),
         test=np.flatnonzero(began >= second_cut),
+        test_from_us=int(second_cut),
     )

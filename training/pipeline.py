@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import tempfile
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,12 +16,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit, urlunsplit
 
-import numpy as np
-
 from features.catalogue import FEATURE_NAMES
-from features.facts import Asks, Facts, build_facts, distinct_briefs
-from features.language import UNKNOWN
-from features.pair import pair_features
+from features.facts import Facts, build_facts, distinct_briefs
 from features.schemas import Tables
 from features.tables import read_tables
 from features.text import Encoder, VectorCache, embed_texts, load_encoder
@@ -31,25 +26,24 @@ from features.windows import Ints
 from models import bundle as bundles
 from models import index as indexes
 from models.bundle import Bundle, Content, Origin
-from models.conversion import ConversionModel, FitParams, Rounds, fit, refit
-from models.heuristic import HeuristicModel, fit_heuristic
+from models.conversion import ConversionModel
+from models.conversion_fit import FitParams
+from models.heuristic import HeuristicModel
 from models.index import Index
 from models.niche import NicheModel, fit_niche, zero_shot
 from models.prices import fit_prices
-from models.profiles import Known, know, profile_brief, profile_creators
+from models.profiles import Known, know
 from models.registry import Registry, RunRecord, Version
-from models.taxonomy import NICHES
-from training.dataset import Rows, Split, labelled_rows, split_by_time
+from training.dataset import Rows, Split, draw_candidates, labelled_rows, split_by_time
 from training.evaluate import importances, metrics, plots
+from training.learning import (
+    fit_before_test,
+    fit_on_all,
+    order_by_rules,
+    too_close,
+    too_little,
+)
 from training.settings import TrainingSettings
-
-# With fewer outcomes than these a learned model orders creators far worse than the heuristic does;
-# from there on nearly as well, and it alone says a rate. `benchmarks/cold_start.py` prints the
-# curve they are read from.
-MIN_OUTCOMES = 200
-MIN_CONVERSIONS = 500
-MIN_PART = 30  # rows, and conversions, to fit, to calibrate and to judge on: fewer say nothing
-HEURISTIC_SAMPLE = 500  # creators that the heuristic's terms are standardised on
 
 
 class Reporter(Protocol):
@@ -199,88 +193,48 @@ def learn(known: Known, encoder: Encoder, settings: TrainingSettings, report: Re
     unseen = len(outcomes) - still_open - len(rows)
     if unseen:
         report.say(f"{unseen:,} sponsorships left out: they have no impressions")
-    conversions = int(rows.labels.conversions.sum())
-    if len(rows) < MIN_OUTCOMES or conversions < MIN_CONVERSIONS:
-        reason = (
-            f"{len(rows):,} resolved sponsorships with {conversions:,} conversions; "
-            f"learning needs {MIN_OUTCOMES:,} and {MIN_CONVERSIONS:,}"
-        )
-        return _cold_start(known, encoder, reason, report)
-    split = split_by_time(rows)
-    parts = [rows.take(part).labels for part in (split.fit, split.later, split.test)]
-    fewest = min(len(part) for part in parts)
-    rarest = min(int(part.conversions.sum()) for part in parts)
-    if fewest < MIN_PART or rarest < MIN_PART:
-        reason = (
-            f"{len(rows):,} resolved sponsorships lie too close in time: of the parts to fit, to "
-            f"calibrate and to judge on, kept apart, the least has {fewest:,} rows and "
-            f"{rarest:,} conversions; learning needs {MIN_PART:,} in each"
-        )
-        return _cold_start(known, encoder, reason, report)
-    with report.step("Fitting the model", 3) as done:
-        learned = learn_outcomes(rows, split, settings.fit_params, done)
-    if learned.metrics["rate_deviance_explained"] <= 0:
-        reason = (
-            "on later time the learned model explained none of the deviance "
-            f"({learned.metrics['rate_deviance_explained']:.3f})"
-        )
-        return _cold_start(known, encoder, reason, report)
-    return learned
+    reason = too_little(rows)
+    if reason is None:
+        split = split_by_time(rows)
+        reason = too_close(rows, split)
+    if reason is None:
+        learned = learn_outcomes(known, rows, split, settings.fit_params, report)
+        explained = learned.metrics["rate_deviance_explained"]
+        if explained > 0:
+            return learned
+        reason = f"on later time the learned model explained none of the deviance ({explained:.3f})"
+    report.say(f"cold start: {reason}")
+    return Learned(order_by_rules(known, encoder), reason, {}, {}, None)
 
 
 def learn_outcomes(
-    rows: Rows, split: Split, params: FitParams, done: Callable[[int], None]
+    known: Known, rows: Rows, split: Split, params: FitParams, report: Reporter
 ) -> Learned:
     """Fit on the past, calibrate on later rows, judge on later ones still, fit again on all."""
-    early, later, test = rows.take(split.fit), rows.take(split.later), rows.take(split.test)
-    first, rounds = fit(early.matrix, early.labels, later.matrix, later.labels, params)
-    done(1)
-    both = rows.take(np.sort(np.concatenate([split.fit, split.later])))
-    judged = refit(both.matrix, both.labels, params, rounds, first.calibration)
-    done(1)
-    final = refit(rows.matrix, rows.labels, params, rounds, first.calibration)
-    done(1)
-    predictions = judged.predict(test.matrix)
+    with report.step("Fitting the model", 3) as done:
+        candidates = draw_candidates(known, rows, params.seed)
+        done(1)
+        judged = fit_before_test(rows, candidates, split, params)
+        done(1)
+        final = fit_on_all(rows, candidates, judged, params)
+        done(1)
+    test = rows.take(split.test)
+    predictions = judged.model.predict(test.matrix, chosen=True)
     figures = metrics(test, predictions) | {
-        "fit_rows": float(len(early)),
-        "calibration_rows": float(len(later)),
-        "calibration_slope": first.calibration.slope,
+        "fit_rows": float(len(split.fit)),
+        "calibration_rows": float(len(split.later)),
+        "calibration_slope": judged.model.calibration.slope,
         "train_rows": float(len(rows)),
         "train_conversions": float(rows.labels.conversions.sum()),
     }
+    rounds = {f"rounds_{k}": count for k, count in dataclasses.asdict(judged.rounds).items()}
     return Learned(
         model=final,
         reason=f"learned from {len(rows):,} resolved sponsorships",
         metrics=figures,
-        params=dataclasses.asdict(params) | _rounds(rounds),
+        params=dataclasses.asdict(params) | rounds,
         judged=(test, predictions),
     )
-
-
-def _rounds(rounds: Rounds) -> dict[str, int]:
-    return {f"rounds_{name}": count for name, count in dataclasses.asdict(rounds).items()}
-
-
-def _cold_start(known: Known, encoder: Encoder, reason: str, report: Reporter) -> Learned:
-    report.say(f"cold start: {reason}")
-    facts = known.facts
-    latest = known.snapshots[-1]
-    n = min(len(facts.creator_id), HEURISTIC_SAMPLE)
-    everyone = np.linspace(0, len(facts.creator_id) - 1, n).astype(np.int64)
-    asks = Asks(everyone, np.full(n, facts.as_of_us, dtype=np.int64))
-    profiles = profile_creators(known, asks)
-    # Briefs of no brand in particular: each niche of the built-in taxonomy, in its own words.
-    vectors = encoder.encode([niche.description for niche in NICHES])
-    briefs = [
-        profile_brief(latest.model, latest.projection, vector, UNKNOWN, 0) for vector in vectors
-    ]
-    matrix = pair_features(
-        profiles,
-        np.tile(np.arange(n, dtype=np.int64), len(briefs)),
-        briefs,
-        np.repeat(np.arange(len(briefs), dtype=np.int64), n),
-    )
-    return Learned(fit_heuristic(matrix), reason, {}, {}, None)
 
 
 def write(
@@ -335,6 +289,8 @@ def publish(
         drawn = plots(test, predictions, learned.model, bundle.index, folder.parent / "plots")
         shares = importances(learned.model) if isinstance(learned.model, ConversionModel) else {}
         record = RunRecord(
+            name=f"{manifest.kind}, data to {_day(manifest.as_of_us)}",
+            card=manifest.kind_reason,
             params={
                 "kind": manifest.kind,
                 "kind_reason": manifest.kind_reason,
@@ -384,7 +340,7 @@ def promote(
             f"not promoted: version {champion.version} was learned from outcomes, this one was not"
         )
         return False
-    registry.promote(version.version)
+    registry.promote(version.version, "no champion before it")
     report.say(f"version {version.version} is now the champion")
     return True
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from features.schemas import DEFAULT_CURRENCY
 from features.settings import HomeSettings
 from features.text import DEFAULT_ENCODER
-from models.conversion import FitParams
+from models.conversion_fit import FitParams
 
 
 class TrainingSettings(HomeSettings):

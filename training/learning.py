@@ -1,0 +1,124 @@
+"""Learn from outcomes where there are enough, else order by stated rules.
+
+A model is fitted twice: once without the last part of time, to be judged on it, and once on all
+there is, to be served. Knows nothing of figures, files or registries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.facts import Asks
+from features.language import UNKNOWN
+from features.pair import pair_features
+from features.text import Encoder
+from models.choice import Choice, fit_choice
+from models.conversion import ConversionModel
+from models.conversion_fit import FitParams, Rounds, fit, refit
+from models.heuristic import HeuristicModel, fit_heuristic
+from models.profiles import Known, profile_brief, profile_creators
+from models.taxonomy import NICHES
+from training.dataset import Candidates, Rows, Split
+
+# With fewer outcomes than these a learned model orders creators far worse than the heuristic does;
+# from there on nearly as well, and it alone says a rate. `benchmarks/cold_start.py` prints the
+# curve they are read from.
+MIN_OUTCOMES = 200
+MIN_CONVERSIONS = 500
+MIN_PART = 30  # rows, and conversions, to fit, to calibrate and to judge on: fewer say nothing
+HEURISTIC_SAMPLE = 500  # creators that the heuristic's terms are standardised on
+
+
+@dataclass(frozen=True)
+class Judgeable:
+    """A model that has seen nothing from `test_from_us` on, and what it was fitted with."""
+
+    model: ConversionModel
+    rounds: Rounds
+    test_from_us: int
+
+
+def fit_before_test(
+    rows: Rows, candidates: Candidates, split: Split, params: FitParams
+) -> Judgeable:
+    """Fit on the past, stop and calibrate on later rows, fit again on both.
+
+    Args:
+        rows: Labelled rows.
+        candidates: Whom their campaigns could have chosen.
+        split: Of the rows, by time.
+        params: Parameters of the learning.
+    """
+    early, later = rows.take(split.fit), rows.take(split.later)
+    first, rounds = fit(early.matrix, early.labels, later.matrix, later.labels, params)
+    both = rows.take(np.sort(np.concatenate([split.fit, split.later])))
+    choice = choice_model(candidates.before(split.test_from_us), params)
+    model = refit(both.matrix, both.labels, params, rounds, first.calibration, choice)
+    return Judgeable(model, rounds, split.test_from_us)
+
+
+def fit_on_all(
+    rows: Rows, candidates: Candidates, judged: Judgeable, params: FitParams
+) -> ConversionModel:
+    """Fit on all rows, with the trees and the calibration of the judged model."""
+    choice = choice_model(candidates, params)
+    calibration = judged.model.calibration
+    return refit(rows.matrix, rows.labels, params, judged.rounds, calibration, choice)
+
+
+def choice_model(candidates: Candidates, params: FitParams) -> Choice | None:
+    """The model of whom brands choose; None where they chose everyone, or it shall not count."""
+    if params.choice_power == 0 or candidates.chosen.all():
+        return None
+    return fit_choice(
+        candidates.matrix, candidates.chosen, params.choice_power, params.seed, params.threads
+    )
+
+
+def too_little(rows: Rows) -> str | None:
+    """Why rows are too few to learn from, or None."""
+    conversions = int(rows.labels.conversions.sum())
+    if len(rows) >= MIN_OUTCOMES and conversions >= MIN_CONVERSIONS:
+        return None
+    return (
+        f"{len(rows):,} resolved sponsorships with {conversions:,} conversions; "
+        f"learning needs {MIN_OUTCOMES:,} and {MIN_CONVERSIONS:,}"
+    )
+
+
+def too_close(rows: Rows, split: Split) -> str | None:
+    """Why rows cannot be told apart in time, or None."""
+    parts = [rows.take(part).labels for part in (split.fit, split.later, split.test)]
+    fewest = min(len(part) for part in parts)
+    rarest = min(int(part.conversions.sum()) for part in parts)
+    if fewest >= MIN_PART and rarest >= MIN_PART:
+        return None
+    return (
+        f"{len(rows):,} resolved sponsorships lie too close in time: of the parts to fit, to "
+        f"calibrate and to judge on, kept apart, the least has {fewest:,} rows and "
+        f"{rarest:,} conversions; learning needs {MIN_PART:,} in each"
+    )
+
+
+def order_by_rules(known: Known, encoder: Encoder) -> HeuristicModel:
+    """Standardise the heuristic's terms over creators and the niches of the built-in taxonomy."""
+    facts = known.facts
+    latest = known.snapshots[-1]
+    n = min(len(facts.creator_id), HEURISTIC_SAMPLE)
+    everyone = np.linspace(0, len(facts.creator_id) - 1, n).astype(np.int64)
+    asks = Asks(everyone, np.full(n, facts.as_of_us, dtype=np.int64))
+    profiles = profile_creators(known, asks)
+    # Briefs of no brand in particular: each niche in its own words.
+    vectors = encoder.encode([niche.description for niche in NICHES])
+    briefs = [
+        profile_brief(latest.model, latest.projection, vector, UNKNOWN, 0) for vector in vectors
+    ]
+    matrix = pair_features(
+        profiles,
+        np.tile(np.arange(n, dtype=np.int64), len(briefs)),
+        briefs,
+        np.repeat(np.arange(len(briefs), dtype=np.int64), n),
+    )
+    return fit_heuristic(matrix)
