@@ -1,0 +1,56 @@
+"""Rows with less known: a hidden past is hidden, and what knows the future is found."""
+
+import numpy as np
+import pytest
+
+from features.catalogue import BY_NAME, FEATURE_NAMES
+from features.rates import RateHistory
+from training.dataset import labelled_rows
+from training.holdout import hide, knows_later
+
+
+@pytest.fixture(scope="module")
+def rows(small_known):
+    return labelled_rows(small_known)
+
+
+def column(rows, name):
+    return rows.matrix[:, FEATURE_NAMES.index(name)]
+
+
+def test_the_hidden_have_no_past(small_known, rows):
+    hidden = hide(small_known, rows, 0)
+    assert 0.1 < hidden.brand.mean() < 0.9
+    assert 0.05 < hidden.creator.mean() < 0.9
+    assert (column(rows, "past_impressions_log")[hidden.creator] > 0).any()
+    assert (column(hidden.rows, "past_impressions_log")[hidden.creator] == 0).all()
+    of_brand = small_known.facts.outcomes.brand[rows.outcome]
+    assert not set(of_brand[hidden.brand]) & set(of_brand[~hidden.brand])
+
+
+def test_what_is_not_of_collaborations_stays(small_known, rows):
+    hidden = hide(small_known, rows, 0).rows
+    for place, name in enumerate(FEATURE_NAMES):
+        if BY_NAME[name].family in ("text", "engagement", "size", "price"):
+            assert np.array_equal(hidden.matrix[:, place], rows.matrix[:, place], equal_nan=True)
+    assert hidden.labels is rows.labels
+
+
+def test_rows_know_nothing_later(small_known, rows):
+    for share in (0.3, 0.5, 0.8):
+        moment = int(np.quantile(rows.started_us, share))
+        assert knows_later(small_known, rows, moment) == {}
+
+
+def test_a_leak_is_found_and_named(small_known, monkeypatch):
+    """A definition that counts every outcome, whenever it came, as a hurried change would."""
+    real = RateHistory.posterior
+
+    def hurried(self, unit, kind, as_of_us):
+        return real(self, unit, kind, np.full(len(as_of_us), small_known.facts.as_of_us))
+
+    monkeypatch.setattr(RateHistory, "posterior", hurried)
+    rows = labelled_rows(small_known)
+    changed = knows_later(small_known, rows, int(np.median(rows.started_us)))
+    assert "past_conversion_rate" in changed
+    assert not {"followers_log", "projected_similarity"} & set(changed)
