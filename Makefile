@@ -4,12 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := var/demo
+WORLD_US := ../shared/data/world_us
 CREATORFIT_HOME ?= var
 CREATORFIT_TRACKING_URI ?= sqlite:///$(CREATORFIT_HOME)/mlflow.db
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types laws pytest serve mlflow runtime-check clean
+.PHONY: help demo test check format lint types laws pytest serve mlflow report runtime-check clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +52,12 @@ serve: $(VENV)/.train  ## Serve the API
 mlflow: $(VENV)/.train  ## Open the MLflow UI on the product's store
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server --backend-store-uri $(CREATORFIT_TRACKING_URI) \
 		--artifacts-destination $(CREATORFIT_HOME)/artifacts --host 127.0.0.1 --port 5000
+
+report: $(VENV)/.train  ## Train on ../shared/data/world_us and keep the evaluation in var/artefacts
+	rm -rf var/world_us && mkdir -p var/artefacts
+	CREATORFIT_HOME=var/world_us CREATORFIT_SIMULATED=true $(BIN)/python -m training train $(WORLD_US)
+	cp var/world_us/reports/version-1.html var/artefacts/world_us.html
+	cp var/world_us/reports/version-1.json var/artefacts/world_us.json
 
 runtime-check: $(VENV)/.train  ## Prove the image's runtime list in a clean environment
 	PYTHON=$(PYTHON) sh .ci/runtime_check.sh

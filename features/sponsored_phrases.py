@@ -132,7 +132,8 @@ _FILLERS = (
     r"publi|sono|stato|stata|stati|een|betaalde|gesponsorde|of|deze|dit|code|codes)"
 )
 NEGATED_BEFORE = re.compile(
-    rf"(?:^|[^\w'])#?{_NEGATORS}[ ,#/*\"-]{{1,3}}(?:{_FILLERS}[ ,#/*\"-]{{1,3}}){{0,6}}[#(\[*\"']?$"
+    rf"(?:^|[^\w'])#?{_NEGATORS}[ ,#/*\"-]{{1,3}}(?:{_FILLERS}[ ,#/*\"-]{{1,3}}){{0,6}}"
+    r"[#(\[*\"']?\Z"
 )
 # Inside a phrase ("is not kindly sponsored by"), and an answer right after it ("Sponsored? Nope").
 NEGATED_INSIDE = re.compile(

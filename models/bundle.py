@@ -44,8 +44,9 @@ from models.prices import PriceModel
 from models.projection import Projection
 from models.stage import Stage
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
+JUDGED = "judged"
 MODEL_NAME = "creatorfit"
 
 # What a feature's value depends on beside its formula.
@@ -84,6 +85,7 @@ class Manifest(BaseModel):
     languages: list[str]
     calibration: dict[str, float] | None
     choice: dict[str, float] | None
+    judged: dict[str, Any] | None
     heuristic: dict[str, list[float]] | None
     prices: dict[str, Any] | None
     data: dict[str, Any]
@@ -93,13 +95,26 @@ class Manifest(BaseModel):
 
 
 @dataclass(frozen=True)
+class Judgeable:
+    """A model that has seen nothing of campaigns from `test_from_us` on."""
+
+    model: ConversionModel
+    test_from_us: int
+
+
+@dataclass(frozen=True)
 class Content:
-    """What a prediction is made of."""
+    """What a prediction is made of.
+
+    `judged` is the model as it was before the part of time that it was judged on: a later
+    challenger is compared with that one, for `model` has seen every row there is.
+    """
 
     encoder: Encoder
     niche: NicheModel
     projection: Projection
     model: ConversionModel | HeuristicModel
+    judged: Judgeable | None
     prices: PriceModel | None
     index: Index
 
@@ -159,16 +174,12 @@ def _write(folder: Path, content: Content, origin: Origin) -> Manifest:
     index.collaborations.to_parquet(folder / "collaborations.parquet", index=False)
     evidence = {name: getattr(index.evidence, name) for name in ("post_id", "text", "url")}
     pd.DataFrame(evidence).astype("str").to_parquet(folder / "posts.parquet", index=False)
-    if isinstance(model, ConversionModel):
-        stages = {
-            "reach": model.reach,
-            "clicks": model.clicks,
-            "conversions": model.conversions,
-            "choice": None if model.choice is None else model.choice.stage,
-        }
-        for name, stage in stages.items():
-            if stage is not None:
-                (folder / f"{name}.txt").write_text(stage.text)
+    judged = content.judged
+    meta = _write_model(folder, model) if isinstance(model, ConversionModel) else {}
+    judged_meta = None
+    if judged is not None:
+        judged_meta = _write_model(folder / JUDGED, judged.model)
+        judged_meta["test_from_us"] = judged.test_from_us
     manifest = Manifest(
         format=FORMAT,
         kind=model.kind,
@@ -181,14 +192,9 @@ def _write(folder: Path, content: Content, origin: Origin) -> Manifest:
         encoder=encoder_meta,
         niche=niche_meta,
         languages=list(index.profiles.languages),
-        calibration=(
-            dataclasses.asdict(model.calibration) if isinstance(model, ConversionModel) else None
-        ),
-        choice=(
-            {"reference": model.choice.reference, "power": model.choice.power}
-            if isinstance(model, ConversionModel) and model.choice is not None
-            else None
-        ),
+        calibration=meta.get("calibration"),
+        choice=meta.get("choice"),
+        judged=judged_meta,
         heuristic=(
             {"centre": list(model.centre), "scale": list(model.scale)}
             if isinstance(model, HeuristicModel)
@@ -203,6 +209,26 @@ def _write(folder: Path, content: Content, origin: Origin) -> Manifest:
     written = manifest.model_dump_json(indent=2)
     (folder / MANIFEST).write_text(written)
     return Manifest.model_validate_json(written)
+
+
+def _write_model(folder: Path, model: ConversionModel) -> dict[str, Any]:
+    """Write the stages, and return what of the model is no file."""
+    folder.mkdir(exist_ok=True)
+    stages = {
+        "reach": model.reach,
+        "clicks": model.clicks,
+        "conversions": model.conversions,
+        "choice": None if model.choice is None else model.choice.stage,
+    }
+    for name, stage in stages.items():
+        if stage is not None:
+            (folder / f"{name}.txt").write_text(stage.text)
+    choice = model.choice
+    return {
+        "calibration": dataclasses.asdict(model.calibration),
+        "choice": choice
+        and {"reference": choice.reference, "power": choice.power, "doubt": choice.doubt},
+    }
 
 
 def load(folder: Path) -> Bundle:
@@ -227,6 +253,7 @@ def load(folder: Path) -> Bundle:
             niche=niche,
             projection=Projection(**load_file(folder / "projection.safetensors")),
             model=_read_model(folder, manifest),
+            judged=_read_judged(folder, manifest),
             prices=prices,
             index=_read_index(folder, manifest, niche),
         )
@@ -296,16 +323,29 @@ def _read_model(folder: Path, manifest: Manifest) -> ConversionModel | Heuristic
         )
     if manifest.calibration is None:
         raise BundleError(f"{folder}: a model of kind {manifest.kind} needs a calibration")
+    return _read_stages(folder, manifest.calibration, manifest.choice)
 
+
+def _read_judged(folder: Path, manifest: Manifest) -> Judgeable | None:
+    if manifest.judged is None:
+        return None
+    meta = manifest.judged
+    model = _read_stages(folder / JUDGED, meta["calibration"], meta["choice"])
+    return Judgeable(model, int(meta["test_from_us"]))
+
+
+def _read_stages(
+    folder: Path, calibration: dict[str, float], choice: dict[str, float] | None
+) -> ConversionModel:
     def stage(name: str) -> Stage:
         return Stage.from_text((folder / f"{name}.txt").read_text())
 
     return ConversionModel(
         reach=stage("reach"),
-        clicks=stage("clicks") if "clicks.txt" in manifest.files else None,
+        clicks=stage("clicks") if (folder / "clicks.txt").exists() else None,
         conversions=stage("conversions"),
-        calibration=Calibration(**manifest.calibration),
-        choice=None if manifest.choice is None else Choice(stage("choice"), **manifest.choice),
+        calibration=Calibration(**calibration),
+        choice=None if choice is None else Choice(stage("choice"), **choice),
     )
 
 

@@ -58,15 +58,21 @@ class Choice:
         stage: Log odds of being chosen, up to a constant.
         reference: Log odds from which on nothing is corrected.
         power: By how much of the log odds below it the log rate is lowered.
+        doubt: How far off that may be: its standard deviation, as a share of it.
     """
 
     stage: Stage
     reference: float
     power: float
+    doubt: float
 
     def correction(self, matrix: Floats) -> Floats:
         """What to add to the log rate, never positive, ``(n,)``."""
         return self.power * np.minimum(self.stage.log_mean(matrix) - self.reference, 0.0)
+
+    def variance(self, matrix: Floats) -> Floats:
+        """Variance of the log rate that `correction` brings, ``(n,)``."""
+        return (self.doubt * self.correction(matrix)) ** 2
 
     def contributions(self, matrix: Floats) -> Floats:
         """What each feature adds to `correction`, and last the base; rows sum to it."""
@@ -77,14 +83,19 @@ class Choice:
 
 
 def fit_choice(
-    matrix: Floats, chosen: NDArray[np.bool_], power: float, seed: int, threads: int
+    matrix: Floats,
+    chosen: NDArray[np.bool_],
+    power: float,
+    doubt: float,
+    seed: int,
+    threads: int,
 ) -> Choice:
     """Fit on creators that were chosen for campaigns and on others that could have been.
 
     Args:
         matrix: Features as of each campaign's start, ``(n, n_features)``.
         chosen: Which rows were, ``(n,)``; some of each.
-        power: Of `Choice`.
+        power, doubt: Of `Choice`.
         seed: Of LightGBM's sampling.
         threads: Processor threads.
     """
@@ -95,4 +106,4 @@ def fit_choice(
     options = PARAMS | {"seed": seed, "num_threads": threads}
     stage = Stage.from_text(lgb.train(options, data, ROUNDS).model_to_string())
     reference = float(np.quantile(stage.log_mean(matrix[chosen]), REFERENCE))
-    return Choice(stage, reference, power)
+    return Choice(stage, reference, power, doubt)

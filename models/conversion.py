@@ -7,7 +7,7 @@ fitted (`conversion_fit`), of briefs, creators or files.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
@@ -82,17 +82,25 @@ class Predictions:
     narrow: float = 0.0
     wide: float = 0.0
 
+    def take(self, rows: Ints) -> Predictions:
+        kept = {
+            field.name: getattr(self, field.name)[rows]
+            for field in fields(self)
+            if field.name not in ("narrow", "wide")
+        }
+        return replace(self, **kept)
+
     def confidence(self, row: int) -> Confidence:
         """How the rate's interval compares with those of the collaborations calibrated on.
 
-        `high` where `spread` is among their narrowest third, `low` among the widest, and
-        where there is no rate. It compares creators under one model; the interval itself is what
-        to plan with.
+        `high` where `spread` is below their lower third, `low` above their upper third and where
+        there is no rate, else `medium`. It compares creators under one model; the interval itself
+        is what to plan with.
         """
         spread = self.spread[row]
-        if not spread < self.wide:
+        if not spread <= self.wide:
             return "low"
-        return "high" if spread <= self.narrow else "medium"
+        return "high" if spread < self.narrow else "medium"
 
 
 @dataclass(frozen=True)
@@ -121,6 +129,17 @@ class ConversionModel:
             out += self.choice.correction(matrix)
         return out
 
+    def shape(self, matrix: Floats, *, chosen: bool = False) -> Floats:
+        """Shape of the Gamma around each row's estimate, ``(n,)``; `chosen` as for `predict`.
+
+        Its variance relative to the estimate, 1 / shape, is that around creators whom brands chose,
+        and what correcting for their choice may be wrong by.
+        """
+        shape = gamma_shape(self.calibration, matrix)
+        if self.choice is None or chosen:
+            return shape
+        return 1.0 / (1.0 / shape + self.choice.variance(matrix))
+
     def predict(self, matrix: Floats, *, chosen: bool = False) -> Predictions:
         """Expected rates and counts for rows of features, ``(n, n_features)``.
 
@@ -132,7 +151,7 @@ class ConversionModel:
         fitted = self.calibration
         score = self.log_rate(matrix, chosen=chosen)
         rate = np.exp(score)
-        lower, upper = interval_factors(gamma_shape(fitted, matrix))
+        lower, upper = interval_factors(self.shape(matrix, chosen=chosen))
         reach = np.exp(self.reach.log_mean(matrix))
         click_rate = (
             np.full(len(matrix), np.nan)
@@ -172,7 +191,7 @@ class ConversionModel:
 
     def draw_rates(self, matrix: Floats, draws: int, rng: np.random.Generator) -> Floats:
         """Draw true rates around the estimates, ``(draws, n)``."""
-        shape = gamma_shape(self.calibration, matrix)
+        shape = self.shape(matrix)
         rate = np.exp(self.log_rate(matrix))
         out: Floats = rng.gamma(shape, rate / shape, size=(draws, len(matrix)))
         return out
@@ -187,7 +206,7 @@ def interval_factors(shape: Floats) -> tuple[Floats, Floats]:
 
 
 def gamma_shape(fitted: Calibration, matrix: Floats) -> Floats:
-    """Shape of the Gamma around each row's estimate, ``(n,)``."""
+    """Shape of the Gamma around the estimate of a creator whom a brand chose, ``(n,)``."""
     knowledge = np.nan_to_num(matrix[:, KNOWLEDGE], nan=0.0)
     out: Floats = np.exp(np.clip(fitted.shape_base + fitted.shape_gain * knowledge, -5.0, 10.0))
     return out

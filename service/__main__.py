@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import uuid
 from pathlib import Path
 from typing import Annotated
@@ -57,6 +58,7 @@ def rank(
 
     Example: python -m service rank examples/brief.json --table
     """
+    _keep_stdout_for_the_answer()
     brief = read_brief(brief_file)
     holder = ModelHolder(ServiceSettings())
     holder.refresh()
@@ -66,6 +68,13 @@ def rank(
         show(answer, wide_console())
     else:
         print(answer.model_dump_json(indent=2))
+
+
+def _keep_stdout_for_the_answer() -> None:
+    """Send what a library prints past Python to stderr, as HiGHS does on some briefs."""
+    sys.stdout.flush()
+    sys.stdout = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
 
 
 def read_brief(path: Path) -> Brief:

@@ -30,7 +30,7 @@ def candidates(n: int, seed: int):
 @pytest.fixture(scope="module")
 def choice():
     matrix, chosen, _ = candidates(6000, 1)
-    return fit_choice(matrix, chosen, 0.25, 0, 1)
+    return fit_choice(matrix, chosen, 0.25, 0.5, 0, 1)
 
 
 @settings(max_examples=15, deadline=None)
@@ -68,7 +68,7 @@ def test_rates_of_creators_nobody_chose_come_out_nearer_the_truth():
     labels = Labels(impressions, np.full(len(rate), np.nan), rng.poisson(rate * impressions))
     known, later = np.split(np.flatnonzero(chosen), 2)
     model, _ = fit(matrix[known], labels.take(known), matrix[later], labels.take(later), PARAMS)
-    corrected = replace(model, choice=fit_choice(matrix, chosen, 0.25, 0, 1))
+    corrected = replace(model, choice=fit_choice(matrix, chosen, 0.25, 0.5, 0, 1))
     others = ~chosen
     truth = np.log(rate[others])
     plain, better = (truth - one.log_rate(matrix[others]) for one in (model, corrected))

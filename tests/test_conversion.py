@@ -11,7 +11,7 @@ from features.catalogue import FEATURE_NAMES
 from models.conversion import ConversionModel, Labels
 from models.conversion_fit import UNCHECKED_ROUNDS, FitParams, fit, overdispersion, refit
 from models.stage import Stage
-from training.evaluate import deviance
+from training.figures import deviances
 
 PARAMS = FitParams(max_rounds=150, learning_rate=0.08, patience=20, threads=1)
 SIMILARITY = FEATURE_NAMES.index("topic_similarity")
@@ -52,7 +52,7 @@ def test_known_rates_are_recovered(fitted):
     matrix, labels, truth = rows(2000, 3)
     predictions = model.predict(matrix)
     null = np.full(len(truth), labels.conversions.sum() / labels.impressions.sum())
-    assert deviance(labels, predictions.rate) < 0.9 * deviance(labels, null)
+    assert deviances(labels, predictions.rate).sum() < 0.9 * deviances(labels, null).sum()
     assert np.corrcoef(np.log(predictions.rate), np.log(truth))[0, 1] > 0.7
     ratio = (predictions.rate * labels.impressions).sum() / (truth * labels.impressions).sum()
     assert 0.85 < ratio < 1.15

@@ -10,19 +10,17 @@ from features.catalogue import FEATURE_NAMES, NOT_LEARNED
 from features.rates import RateHistory
 from models.conversion import Labels, Predictions
 from models.conversion_fit import FitParams
-from tests.conftest import frames_of, known_of, tables_of
 from training.dataset import Rows, draw_candidates, labelled_rows, split_by_time
 from training.figures import campaign_ndcg, deviances
 from training.gate import (
     DEVIANCE_MARGIN,
     NDCG_MARGIN,
     compare,
-    compare_with_rules,
+    compare_with_baselines,
     refuse_later,
 )
 from training.holdout import knows_later
 from training.learning import fit_before_test
-from training.simulate import simulate
 
 PARAMS = FitParams(threads=1, max_rounds=200)
 
@@ -90,9 +88,9 @@ def test_one_bad_slice_is_named(truth):
 def test_a_rule_that_is_ahead_refuses_a_first_model(truth):
     rows = rows_of_rates(truth, 60, 2)
     noisy = truth * np.exp(np.random.default_rng(3).normal(0, 1.5, len(truth)))
-    behind = compare_with_rules(rows, predicted(noisy), {"followers": (np.log(truth), truth)})
-    assert not behind.promote and "rule followers" in behind.reason
-    assert compare_with_rules(rows, predicted(truth), {"followers": (noisy, noisy)}).promote
+    behind = compare_with_baselines(rows, predicted(noisy), {"followers": (np.log(truth), truth)})
+    assert not behind.promote and "ndcg10, followers" in behind.reason
+    assert compare_with_baselines(rows, predicted(truth), {"followers": (noisy, noisy)}).promote
 
 
 def test_the_figures_are_those_of_the_libraries(truth):
@@ -113,15 +111,9 @@ def test_the_figures_are_those_of_the_libraries(truth):
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
+def world(gate_known):
     """What is known of a SIMULATED world, its rows, and a champion fitted before its test part."""
-    tables = tables_of(
-        frames_of(simulate(300, 21, posts_per_creator=14, months=18)),
-        tmp_path_factory.mktemp("gate"),
-    )
-    known = known_of(tables)
-    rows = labelled_rows(known)
-    return known, rows
+    return gate_known, labelled_rows(gate_known)
 
 
 def judged(known, rows, params=PARAMS):

@@ -18,18 +18,19 @@ def column(rows, name):
     return rows.matrix[:, FEATURE_NAMES.index(name)]
 
 
-def test_the_hidden_have_no_past(small_known, rows):
-    hidden = hide(small_known, rows, 0)
-    assert 0.1 < hidden.brand.mean() < 0.9
-    assert 0.05 < hidden.creator.mean() < 0.9
-    assert (column(rows, "past_impressions_log")[hidden.creator] > 0).any()
-    assert (column(hidden.rows, "past_impressions_log")[hidden.creator] == 0).all()
+def test_the_hidden_have_no_past_and_each_is_hidden_once(small_known, rows):
     of_brand = small_known.facts.outcomes.brand[rows.outcome]
-    assert not set(of_brand[hidden.brand]) & set(of_brand[~hidden.brand])
+    times = np.zeros((2, len(rows)))
+    for hidden in hide(small_known, rows, 0):
+        assert (column(rows, "past_impressions_log")[hidden.creator] > 0).any()
+        assert (column(hidden.rows, "past_impressions_log")[hidden.creator] == 0).all()
+        assert not set(of_brand[hidden.brand]) & set(of_brand[~hidden.brand])
+        times += np.stack([hidden.brand, hidden.creator])
+    assert (times == 1).all()
 
 
 def test_what_is_not_of_collaborations_stays(small_known, rows):
-    hidden = hide(small_known, rows, 0).rows
+    hidden = next(hide(small_known, rows, 0)).rows
     for place, name in enumerate(FEATURE_NAMES):
         if BY_NAME[name].family in ("text", "engagement", "size", "price"):
             assert np.array_equal(hidden.matrix[:, place], rows.matrix[:, place], equal_nan=True)

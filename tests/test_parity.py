@@ -162,6 +162,7 @@ def served(small_tables, tmp_path_factory):
             niche=known.snapshots[-1].model,
             projection=known.snapshots[-1].projection,
             model=fit_heuristic(rows.matrix),
+            judged=None,
             prices=None,
             index=indexes.build(known),
         ),

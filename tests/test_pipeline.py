@@ -10,10 +10,9 @@ from features.schemas import InvalidTables, NoModel
 from features.tables import read_tables, write_tables
 from models import bundle as bundles
 from models.registry import Registry
-from tests.conftest import Silent, frames_of
+from tests.conftest import Silent, frames_of, train
 from training.dataset import split_by_time
 from training.learning import MIN_OUTCOMES
-from training.pipeline import train
 from training.settings import TrainingSettings
 
 
@@ -38,16 +37,18 @@ def test_a_second_run_encodes_nothing_and_a_new_post_one(trained_home, tmp_path)
 def test_the_run_holds_parameters_metrics_data_plots_and_commit(trained_home, registry):
     client = registry.client
     run = client.get_run(trained_home.trained.version.run_id)
-    assert len(run.data.metrics) >= 30
+    assert 25 <= len(run.data.metrics) <= 45
     assert {"kind", "encoder", "learning_rate", "rounds_clicks", "features"} <= set(run.data.params)
-    assert {"git_commit", "data_digest"} <= set(run.data.tags)
+    assert {"git_commit", "data_digest", "gate_reason"} <= set(run.data.tags)
+    assert run.data.tags["gate"] == "refused"
     [dataset] = run.inputs.dataset_inputs
     tables = read_tables(trained_home.source)
     assert dataset.dataset.digest == tables.digest[:36]
     plots = {file.path for file in client.list_artifacts(run.info.run_id, "plots")}
-    assert plots == {
-        f"plots/{name}.png" for name in ("calibration", "importance", "lift", "niche_map")
-    }
+    names = ("calibration", "coverage", "deviance_explained", "importance", "ndcg10", "niche_map")
+    assert plots == {f"plots/{name}.png" for name in names}
+    report = {file.path for file in client.list_artifacts(run.info.run_id, "report")}
+    assert report == {"report/report.html", "report/report.json"}
 
 
 def test_the_version_has_a_signature_the_alias_and_mlflows_own_flavour(trained_home, registry):

@@ -190,6 +190,7 @@ def test_folding_keeps_the_length(text: str) -> None:
 @given(TEXTS)
 @example("no filter, not sponsored, no")
 @example("keine")
+@example("NO#")
 def test_adding_a_tag_flags_any_text(text: str) -> None:
     labels = label_posts([f"{text}\n#ad"] * 3, [None, True, False])
     assert labels.flags.tolist() == [True, True, False]

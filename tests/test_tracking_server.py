@@ -12,8 +12,7 @@ import pytest
 
 from service.reload import ModelHolder
 from service.settings import ServiceSettings
-from tests.conftest import Silent
-from training.pipeline import train
+from tests.conftest import Silent, train
 
 PATIENCE_SECONDS = 120
 
@@ -64,7 +63,7 @@ def test_a_server_by_one_setting(server, trained_home, tmp_path):
     settings = trained_home.settings.model_copy(
         update={"home": tmp_path / "trainer", "tracking_uri": uri}
     )
-    trained = train(settings, str(trained_home.source), Silent())
+    trained = train(settings, str(trained_home.source), Silent()).stand_in
     assert trained.promoted
     assert not (tmp_path / "trainer" / "mlflow.db").exists()
     elsewhere = ServiceSettings(home=tmp_path / "server-home", tracking_uri=uri)

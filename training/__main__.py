@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 from features.schemas import CreatorfitError, DataError
 from training.settings import TrainingSettings
 
+if TYPE_CHECKING:
+    from models.registry import Registry
+
 app = typer.Typer(
-    help="Make worlds, check tables, train and publish models.",
+    help="Make worlds, check tables, train, judge, publish and promote models.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
 )
 
 Source = Annotated[str, typer.Argument(help="Folder or SQL URL that holds the tables")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts")]
 OnInvalid = Annotated[
     Literal["refuse", "quarantine"],
     typer.Option(
@@ -33,9 +40,11 @@ OnInvalid = Annotated[
 # The figures of a run that are told at its end, where it has them.
 TOLD = {
     "rate_deviance_explained": "deviance explained",
-    "ndcg10": "NDCG@10",
-    "ndcg10_rule_cosine": "NDCG@10 of the cosine alone",
-    "ndcg10_rule_followers": "NDCG@10 of the number of followers alone",
+    "rate_deviance_explained_best_rule": "deviance explained by the best simple rule",
+    "rank_ndcg10": "NDCG@10",
+    "rank_ndcg10_best_rule": "NDCG@10 of the best simple rule",
+    "calibration_ece": "calibration error",
+    "calibration_interval_coverage": "outcomes within the 80% interval",
 }
 
 
@@ -108,24 +117,227 @@ def validate(
 def train(
     source: Source,
     on_invalid: OnInvalid = "refuse",
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="Judge on later time alone: no cold start, no ablations"),
+    ] = False,
+    trials: Annotated[
+        int, typer.Option(min=0, help="Search over so many sets of parameters, as child runs")
+    ] = 0,
+    as_json: AsJson = False,
 ) -> None:
-    """Fit a model, judge it on later time, log it to MLflow and publish it.
+    """Fit a model, judge it on later time, log it to MLflow, and promote it if the gate passes.
 
     Example: python -m training train ../my-tables
     """
     from training.pipeline import train as run
 
     report = ConsoleReporter(Console(stderr=True))
-    trained = run(TrainingSettings(), source, report, on_invalid)
+    trained = run(TrainingSettings(), source, report, on_invalid, not quick, trials)
     figures = trained.bundle.manifest.metrics
     for name, words in TOLD.items():
         if name in figures:
             report.say(f"on later time, {words}: {figures[name]:.3f}")
-    Console().print(
-        f"version {trained.version.version} ({trained.bundle.manifest.kind})"
-        + (" is the champion" if trained.promoted else " was published, not promoted"),
-        highlight=False,
-    )
+    report.say(f"report: {trained.report[0]}")
+    if as_json:
+        _print_json(
+            {
+                "version": trained.version.version,
+                "run_id": trained.version.run_id,
+                "kind": trained.bundle.manifest.kind,
+                "promoted": trained.promoted,
+                "reason": trained.decision.reason,
+                "metrics": figures,
+                "report": str(trained.report[0]),
+                "stand_in": trained.stand_in and trained.stand_in.version.version,
+            }
+        )
+        return
+    for one in filter(None, (trained, trained.stand_in)):
+        told = " is the champion" if one.promoted else " was published, not promoted"
+        kind = one.bundle.manifest.kind
+        Console().print(f"version {one.version.version} ({kind}){told}", highlight=False)
+
+
+@app.command()
+def evaluate(
+    source: Source,
+    model: Annotated[
+        str, typer.Option(help="Alias or number of the version to judge")
+    ] = "champion",
+    as_json: AsJson = False,
+) -> None:
+    """Judge a version on outcomes it has not seen, beside baselines and without each signal.
+
+    Writes one HTML page that stands alone, and JSON, into HOME/reports, and logs both.
+
+    Example: python -m training evaluate ../my-tables --model 3
+    """
+    from training.report import SHORT, verdict_of
+    from training.versions import evaluate as run
+
+    report = ConsoleReporter(Console(stderr=True))
+    found = run(TrainingSettings(), source, report, model)
+    report.say(f"logged as run {found.run_id}")
+    if as_json:
+        Console().out(found.report[1].read_text("utf-8"), highlight=False, end="")
+        return
+    console = Console()
+    segments = [(segment.name, segment) for segment in found.evaluation.segments]
+    if found.evaluation.ablations is not None:
+        segments.append(("what each signal is worth", found.evaluation.ablations))
+    for told, segment in segments:
+        table = Table(
+            title=f"{told}: {segment.rows:,} collaborations of {segment.campaigns:,} campaigns"
+        )
+        table.add_column("")
+        for words in SHORT.values():
+            table.add_column(words, justify="right")
+        for name, figures in segment.figures.items():
+            table.add_row(name, *(f"{figures[one].value:.3f}" for one in SHORT))
+        console.print(table)
+    console.print(verdict_of(found.evaluation), highlight=False)
+    console.print(f"report: {found.report[0]}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def finetune(source: Source) -> None:
+    """Teach the text encoder on briefs and posts that worked, and say whether it wins.
+
+    Nothing uses it before you set it; it is logged as a run of its own.
+
+    Example: python -m training finetune ../my-tables
+    """
+    from training.finetune import log, run
+
+    report = ConsoleReporter(Console(stderr=True))
+    found = run(TrainingSettings(), source, report)
+    run_id = log(_registry(), found)
+    console = Console()
+    console.print(f"the fine-tuned encoder {found.tags['verdict']}", highlight=False)
+    console.print(f"it lies in {found.folder}; run {run_id}", highlight=False, soft_wrap=True)
+    if found.verdict.wins:
+        console.print(
+            f"to train with it: CREATORFIT_ENCODER={found.folder}; outcomes of campaigns before "
+            f"{found.tags['cut']} are then not learned from, for it has seen them",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+@app.command()
+def monitor(
+    source: Source,
+    model: Annotated[
+        str, typer.Option(help="Alias or number of the version to look after")
+    ] = "champion",
+    as_json: AsJson = False,
+) -> None:
+    """Say what moved since a version was trained, and whether its promises still hold.
+
+    Writes an HTML page and JSON into HOME/reports. Exit status 1 where something is wrong, else 0.
+
+    Example: python -m training monitor ../my-tables || mail -s "retrain" me
+    """
+    from training.monitor import run
+    from training.monitor_page import as_dict, write
+    from training.report import plain
+
+    settings = TrainingSettings()
+    report = ConsoleReporter(Console(stderr=True))
+    found = run(settings, source, report, model)
+    page, _ = write(found, settings.home / "reports")
+    if as_json:
+        _print_json(plain(as_dict(found)))
+    else:
+        Console().print(f"{found.status}; report: {page}", highlight=False, soft_wrap=True)
+    raise typer.Exit(found.exit_status)
+
+
+@app.command("off-policy")
+def off_policy(
+    log: Annotated[str, typer.Argument(help="File or folder of what was served")],
+    source: Source,
+    model: Annotated[
+        str, typer.Option(help="Alias or number of the version to ask about")
+    ] = "champion",
+    temperature: Annotated[
+        float | None,
+        typer.Option(min=0, help="Ask about a softmax of its scores, not about its highest"),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Estimate what a version would have earned on what was served, from what came of it.
+
+    Example: python -m training off-policy served.parquet ../my-tables --model 3
+    """
+    from training.offpolicy import run
+    from training.report import plain
+
+    report = ConsoleReporter(Console(stderr=as_json))
+    found = run(TrainingSettings(), log, source, model, report, temperature=temperature)
+    if as_json:
+        _print_json(plain(dataclasses.asdict(found)))
+
+
+@app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="Number of the version")],
+    reason: Annotated[
+        str, typer.Option(help="Kept in the history, for whoever asks later")
+    ] = "by hand, without the gate",
+) -> None:
+    """Make a version the champion, whatever the gate said of it, and keep the reason.
+
+    Example: python -m training promote 3 --reason "the gate's test part held one odd campaign"
+    """
+    registry = _registry()
+    registry.promote(version, reason)
+    Console().print(f"version {version} is the champion", highlight=False)
+
+
+@app.command()
+def rollback(
+    reason: Annotated[str, typer.Option(help="Kept in the history")] = "by hand",
+) -> None:
+    """Make the champion before the present one champion again, and keep the reason.
+
+    Example: python -m training rollback --reason "complaints since Monday"
+    """
+    found = _registry().rollback(reason)
+    Console().print(f"version {found.version} is the champion again", highlight=False)
+
+
+@app.command()
+def history(as_json: AsJson = False) -> None:
+    """Show what became champion or was refused, when, and why.
+
+    Example: python -m training history
+    """
+    events = _registry().history()
+    if as_json:
+        _print_json([dataclasses.asdict(event) for event in events])
+        return
+    if not events:
+        Console().print("nothing was published yet: python -m training train DIR")
+        return
+    table = Table()
+    for title in ("when (UTC)", "version", "what", "why"):
+        table.add_column(title, overflow="fold")
+    for event in events:
+        table.add_row(event.at[:19].replace("T", " "), event.version, event.what, event.reason)
+    Console().print(table)
+
+
+def _registry() -> Registry:
+    from models.registry import Registry
+
+    settings = TrainingSettings()
+    return Registry(settings.registry_uri, settings.artifacts)
+
+
+def _print_json(value: object) -> None:
+    Console().out(json.dumps(value, indent=2, ensure_ascii=False), highlight=False)
 
 
 def main() -> None:

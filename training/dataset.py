@@ -6,12 +6,12 @@ Knows nothing of what is fitted on them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from features.facts import Asks
+from features.facts import Asks, Facts
 from features.pair import pair_features
 from features.windows import Floats, Ints
 from models.conversion import Labels
@@ -22,6 +22,7 @@ Strings = NDArray[np.object_]
 # Others drawn for each campaign, and in all: beside ten or so chosen ones, a few times as many.
 DRAWN_PER_CAMPAIGN = 30
 MAX_DRAWN = 20_000
+LATER_OF_EARLY = 0.75  # where the calibration part begins, as a share of what precedes the test
 
 
 @dataclass(frozen=True)
@@ -59,23 +60,27 @@ class Rows:
 
 def labelled_rows(known: Known, progress: Callable[[int], None] | None = None) -> Rows:
     """Build a row for every sponsorship that is resolved and was seen by anyone."""
-    outcomes = known.facts.outcomes
-    kept = np.flatnonzero(
-        (outcomes.resolved_us < known.facts.as_of_us) & (outcomes.impressions > 0)
-    )
-    kept = kept[np.lexsort((outcomes.sponsorship_id[kept].astype(str), outcomes.started_us[kept]))]
+    rows, outcomes = resolved(known.facts), known.facts.outcomes
     matrix = rows_of(
         known,
-        Asks(outcomes.creator[kept], outcomes.started_us[kept]),
-        outcomes.brief[kept],
-        outcomes.brand[kept],
+        Asks(outcomes.creator[rows.outcome], rows.started_us),
+        outcomes.brief[rows.outcome],
+        outcomes.brand[rows.outcome],
         progress,
     )
+    return replace(rows, matrix=matrix)
+
+
+def resolved(facts: Facts) -> Rows:
+    """Those rows without features: the matrix is ``(n, 0)``."""
+    outcomes = facts.outcomes
+    kept = np.flatnonzero((outcomes.resolved_us < facts.as_of_us) & (outcomes.impressions > 0))
+    kept = kept[np.lexsort((outcomes.sponsorship_id[kept].astype(str), outcomes.started_us[kept]))]
     campaign = np.unique(outcomes.campaign_id[kept], return_inverse=True)[1]
     return Rows(
         outcome=kept.astype(np.int64),
         campaign=campaign.astype(np.int64),
-        matrix=matrix,
+        matrix=np.empty((len(kept), 0)),
         labels=Labels(
             outcomes.impressions[kept],
             outcomes.clicks[kept],
@@ -135,6 +140,19 @@ def rows_of(
     for here, values in parts:
         out[here] = values
     return out
+
+
+def rows_again(other: Known, known: Known, rows: Rows) -> Floats:
+    """The features of the same rows, as `other` has them: ``(n, n_features)``.
+
+    Args:
+        other: Another past of the same briefs, or the same read by another encoder.
+        known: What the rows were built from.
+        rows: Rows of `known`.
+    """
+    outcomes = known.facts.outcomes
+    asks = Asks(outcomes.creator[rows.outcome], rows.started_us)
+    return rows_of(other, asks, outcomes.brief[rows.outcome], outcomes.brand[rows.outcome])
 
 
 @dataclass(frozen=True)
@@ -216,12 +234,30 @@ def split_by_time(rows: Rows, later_from: float = 0.6, test_from: float = 0.8) -
         rows: Labelled rows.
         later_from, test_from: Shares of the rows before each cut.
     """
+    ordered = np.sort(_began(rows))
+    return _cut(
+        rows, ordered[int(len(ordered) * later_from)], ordered[int(len(ordered) * test_from)]
+    )
+
+
+def split_at(rows: Rows, test_from_us: int) -> Split:
+    """Cut as `split_by_time` does, with a test part from a given moment on."""
+    ordered = np.sort(_began(rows))
+    before = ordered[ordered < test_from_us]
+    first_cut = before[int(len(before) * LATER_OF_EARLY)] if len(before) else test_from_us
+    return _cut(rows, first_cut, test_from_us)
+
+
+def _began(rows: Rows) -> Ints:
+    """When each row's campaign began, ``(n,)``."""
     start = np.full(rows.campaign.max(initial=-1) + 1, np.iinfo(np.int64).max)
     np.minimum.at(start, rows.campaign, rows.started_us)
-    began = start[rows.campaign]
-    ordered = np.sort(began)
-    first_cut = ordered[int(len(ordered) * later_from)]
-    second_cut = ordered[int(len(ordered) * test_from)]
+    out: Ints = start[rows.campaign]
+    return out
+
+
+def _cut(rows: Rows, first_cut: int, second_cut: int) -> Split:
+    began = _began(rows)
     return Split(
         fit=np.flatnonzero((began < first_cut) & (rows.resolved_us < first_cut)),
         later=np.flatnonzero(

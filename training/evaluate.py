@@ -1,264 +1,367 @@
-"""How good a model is on later time, as figures and as plots.
+"""How good a model is on rows it has not seen, beside what it has to beat.
 
-Every figure is of rows that were neither fitted nor calibrated on. Beside the model stand simple
-rules on the same rows. Knows nothing of where figures are logged.
+Every figure comes with an interval over campaigns, and all candidates are judged on the same rows.
+Knows nothing of how candidates were made, of pages, or of where figures are logged.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from scipy.special import xlogy
-from scipy.stats import spearmanr
-from sklearn.decomposition import PCA
-from sklearn.metrics import ndcg_score, roc_auc_score
+from numpy.typing import NDArray
+from scipy.stats import nbinom
 
-from features.catalogue import FEATURE_NAMES, FEATURES
-from features.schemas import TIERS
 from features.windows import Floats, Ints
-from models.conversion import ConversionModel, Labels, Predictions
-from models.index import Index
-from training.dataset import Rows
-
-RULES: tuple[tuple[str, str, float], ...] = (
-    ("followers", "followers_log", 1.0),
-    ("engagement_rate", "engagement_rate", 1.0),
-    ("cosine", "topic_similarity", 1.0),
-    ("past_rate", "past_conversion_rate", 1.0),
+from models.conversion import INTERVAL
+from training.baselines import RULES
+from training.bootstrap import Draws, Figure, draw, figure
+from training.dataset import Rows, Strings
+from training.figures import (
+    BINS,
+    calibration_bins,
+    calibration_errors,
+    campaign_captured,
+    campaign_ndcg,
+    campaign_recall,
+    deviances,
+    weighted_auc,
 )
-BINS = 10
+
+AUC_REPLICATES = 200  # an AUC costs a sort for each candidate, and a pass for each replicate
+SLICE_CONVERSIONS = 30  # fewer say nothing of a rate
+SLICE_ROWS = 20
+SLICES_SHOWN = 12
+SERVED = "model as served"  # the model itself, with a correction that held-out rows cannot show
 
 
-def metrics(rows: Rows, predictions: Predictions) -> dict[str, float]:
-    """Figures of a model on held-out rows, about thirty, by name.
+@dataclass(frozen=True)
+class Candidate:
+    """What is judged.
+
+    Attributes:
+        name: What it is called.
+        score: Larger is better, ``(n,)``; NaN stands last.
+        rate: Expected conversions for each impression, ``(n,)``.
+        shape: Of the Gamma around the rate, ``(n,)``; None where there is no interval.
+    """
+
+    name: str
+    score: Floats
+    rate: Floats
+    shape: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Rows to judge on, and what they are of.
+
+    Attributes:
+        rows: That no candidate has seen.
+        groups: Name of each row's group by what it is grouped by, such as ``tier``, ``(n,)`` each.
+        niche: Code of the brief's and the creator's leading niches, as a pair, ``(n,)``.
+    """
+
+    rows: Rows
+    groups: Mapping[str, Strings]
+    niche: Ints
+
+    def take(self, kept: NDArray[np.bool_]) -> Judged:
+        rows = np.flatnonzero(kept)
+        groups = {name: values[rows] for name, values in self.groups.items()}
+        return Judged(self.rows.take(rows), groups, self.niche[rows])
+
+
+@dataclass(frozen=True)
+class Bin:
+    """One bin of the reliability curve; `observed` has an interval."""
+
+    expected: float
+    observed: Figure
+    impressions: int
+
+
+@dataclass(frozen=True)
+class Slice:
+    """A group of rows, and what was expected of it for each conversion that came."""
+
+    name: str
+    rows: int
+    conversions: int
+    expected_to_observed: Figure
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Candidates side by side on some of the rows.
+
+    Attributes:
+        name: Which rows.
+        rows, campaigns, conversions: How many.
+        figures: By candidate and by figure.
+    """
+
+    name: str
+    rows: int
+    campaigns: int
+    conversions: int
+    figures: Mapping[str, Mapping[str, Figure]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything that is told of the first candidate, beside the others.
+
+    Attributes:
+        segments: All rows, and parts of them.
+        ablations: The first candidate without one family of features, on all rows.
+        reliability: Its reliability curve.
+        groups: Its calibration in the large, by what rows are grouped by.
+        worst: Groups and pairs of groups where it is worst, the worst first.
+        slices_looked_at: Out of how many.
+        coverage: Share of the outcomes within its predictive interval, all and by group.
+    """
+
+    segments: tuple[Segment, ...]
+    ablations: Segment | None
+    reliability: tuple[Bin, ...]
+    groups: Mapping[str, tuple[Slice, ...]]
+    worst: tuple[Slice, ...]
+    slices_looked_at: int
+    coverage: Mapping[str, Figure]
+
+
+FIGURES = {
+    "ndcg5": "NDCG@5",
+    "ndcg10": "NDCG@10",
+    "ndcg20": "NDCG@20",
+    "recall": "recall of the best quarter in the first half",
+    "captured10": "conversions captured by the first 10 (or half) against the best possible",
+    "deviance": "binomial deviance",
+    "deviance_explained": "deviance explained, against one rate for all",
+    "auc": "AUC",
+    "auc_within_niche": "AUC within a niche",
+    "brier_skill": "Brier skill, against one rate for all",
+    "ece": "calibration error (ECE), relative",
+    "expected_to_observed": "expected / observed",
+}
+
+
+def evaluate(
+    judged: Judged,
+    candidates: Sequence[Candidate],
+    *,
+    parts: Mapping[str, tuple[Judged, Sequence[Candidate]]] | None = None,
+    ablations: Sequence[Candidate] = (),
+    seed: int = 0,
+) -> Evaluation:
+    """Judge candidates on the same rows; the first is the one that all else is told of.
 
     Args:
-        rows: Rows of a later time than any the model has seen.
-        predictions: The model's, for those rows.
+        judged: The rows.
+        candidates: The model first.
+        parts: Other rows, with the candidates' predictions for them, such as cold brands.
+        ablations: The model without one family of features, by name.
+        seed: Of the bootstrap.
     """
-    labels = rows.labels
-    rate = labels.conversions / labels.impressions
-    null = np.full(len(rows), labels.conversions.sum() / labels.impressions.sum())
-    out = {
-        "test_rows": float(len(rows)),
-        "test_campaigns": float(len(np.unique(rows.campaign))),
-        "test_conversions": float(labels.conversions.sum()),
-        "rate_deviance": deviance(labels, predictions.rate),
-        "rate_deviance_null": deviance(labels, null),
-        "rate_expected_to_observed": float(
-            (predictions.rate * labels.impressions).sum() / max(labels.conversions.sum(), 1)
-        ),
-        "rate_ece": calibration_error(labels, predictions.rate),
-        "rate_spearman": _spearman(predictions.rate, rate),
-        "rate_auc": _weighted_auc(labels, predictions.rate),
-        "rate_top_decile_lift": _lift(labels, predictions.rate),
-        "rate_interval_ratio_median": float(
-            np.median(predictions.rate_high / np.maximum(predictions.rate_low, 1e-12))
-        ),
-    }
-    out["rate_deviance_explained"] = 1.0 - out["rate_deviance"] / out["rate_deviance_null"]
-    for depth in (5, 10):
-        out[f"ndcg{depth}"] = ndcg(rows, predictions.rate, depth)
-        for name, feature, sign in RULES:
-            values = sign * rows.matrix[:, FEATURE_NAMES.index(feature)]
-            out[f"ndcg{depth}_rule_{name}"] = ndcg(rows, values, depth)
-        out[f"ndcg{depth}_rule_random"] = ndcg(
-            rows, np.random.default_rng(0).random(len(rows)), depth
-        )
-    out |= _reach(labels, predictions) | _clicks(labels, predictions) | _by_tier(rows, predictions)
-    return {name: value for name, value in out.items() if np.isfinite(value)}
-
-
-def deviance(labels: Labels, rate: Floats) -> float:
-    """Mean binomial deviance of conversions out of impressions (McCullagh and Nelder 1989)."""
-    x = labels.conversions.astype(np.float64)
-    n = labels.impressions.astype(np.float64)
-    mean = np.clip(rate, 1e-12, 1 - 1e-12) * n
-    part = xlogy(x, np.where(x > 0, x / mean, 1.0))
-    part += xlogy(n - x, np.where(n > x, (n - x) / (n - mean), 1.0))
-    return float(2 * part.mean())
-
-
-def calibration_bins(labels: Labels, rate: Floats) -> tuple[Floats, Floats, Floats]:
-    """Expected rate, observed rate and impressions in `BINS` bins of equal impressions."""
-    order = np.argsort(rate, kind="stable")
-    seen = np.cumsum(labels.impressions[order])
-    edge = np.searchsorted(seen, seen[-1] * np.arange(1, BINS) / BINS)
-    groups = [group for group in np.split(order, edge) if len(group)]
-    n = np.array([labels.impressions[group].sum() for group in groups], dtype=np.float64)
-    expected = np.array([(rate[group] * labels.impressions[group]).sum() for group in groups])
-    observed = np.array([labels.conversions[group].sum() for group in groups])
-    return expected / n, observed / n, n
-
-
-def calibration_error(labels: Labels, rate: Floats) -> float:
-    """Mean distance of expected and observed rates over the bins, relative to the overall rate."""
-    expected, observed, n = calibration_bins(labels, rate)
-    overall = labels.conversions.sum() / labels.impressions.sum()
-    return float(np.average(np.abs(expected - observed), weights=n) / overall)
-
-
-def ndcg(rows: Rows, score: Floats, depth: int) -> float:
-    """NDCG of observed conversion rates within each campaign, averaged over those that had any.
-
-    Jaervelin and Kekaelaeinen 2002; the gain is linear in the rate. A missing score stands last.
-    """
-    score = np.where(np.isnan(score), -np.inf, score)
-    score = np.argsort(np.argsort(score, kind="stable"), kind="stable").astype(np.float64)
-    rate = rows.labels.conversions / rows.labels.impressions
-    values = []
-    for campaign in np.unique(rows.campaign):
-        here = np.flatnonzero(rows.campaign == campaign)
-        if len(here) > 1 and rate[here].sum() > 0:
-            gain = rate[here] / rate[here].max()
-            values.append(ndcg_score(gain[np.newaxis], score[here][np.newaxis], k=depth))
-    return float(np.mean(values)) if values else float("nan")
-
-
-def _spearman(a: Floats, b: Floats) -> float:
-    return float(spearmanr(a, b).statistic) if len(a) > 2 and np.ptp(a) > 0 else float("nan")
-
-
-def _weighted_auc(labels: Labels, score: Floats) -> float:
-    """Chance that an impression that converted has the higher score than one that did not."""
-    x, n = labels.conversions, labels.impressions
-    if x.sum() == 0 or (n - x).sum() == 0:
-        return float("nan")
-    truth = np.repeat([1, 0], len(x))
-    return float(roc_auc_score(truth, np.tile(score, 2), sample_weight=np.concatenate([x, n - x])))
-
-
-def _lift(labels: Labels, rate: Floats) -> float:
-    """Observed rate of the tenth of rows with the highest scores, over that of all."""
-    top = np.argsort(-rate, kind="stable")[: max(1, len(rate) // 10)]
-    overall = labels.conversions.sum() / labels.impressions.sum()
-    return float(labels.conversions[top].sum() / labels.impressions[top].sum() / overall)
-
-
-def _reach(labels: Labels, predictions: Predictions) -> dict[str, float]:
-    seen = np.log(labels.impressions)
-    inside = (labels.impressions >= predictions.impressions_low) & (
-        labels.impressions <= predictions.impressions_high
-    )
-    error = np.abs(np.log(predictions.impressions) - seen)
-    return {
-        "reach_r2_log": float(1 - np.var(np.log(predictions.impressions) - seen) / np.var(seen)),
-        "reach_median_factor": float(np.exp(np.median(error))),
-        "reach_interval_coverage": float(inside.mean()),
-    }
-
-
-def _clicks(labels: Labels, predictions: Predictions) -> dict[str, float]:
-    known = ~np.isnan(labels.clicks) & ~np.isnan(predictions.click_rate)
-    if not known.any():
-        return {}
-    rate = labels.clicks[known] / labels.impressions[known]
-    expected = (predictions.click_rate[known] * labels.impressions[known]).sum()
-    return {
-        "click_spearman": _spearman(predictions.click_rate[known], rate),
-        "click_expected_to_observed": float(expected / max(labels.clicks[known].sum(), 1)),
-    }
-
-
-def _by_tier(rows: Rows, predictions: Predictions) -> dict[str, float]:
-    tier = rows.matrix[:, FEATURE_NAMES.index("tier")]
-    out = {}
-    for code, (name, _) in enumerate(TIERS):
-        here = tier == code
-        observed = rows.labels.conversions[here].sum()
-        if observed >= 20:  # fewer say nothing of calibration
-            expected = (predictions.rate[here] * rows.labels.impressions[here]).sum()
-            out[f"rate_expected_to_observed_{name}"] = float(expected / observed)
-    return out
-
-
-def plots(
-    rows: Rows | None, predictions: Predictions | None, model: object, index: Index, folder: Path
-) -> list[Path]:
-    """Draw calibration, lift, importance and the niche map, as PNG files in `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    figures: dict[str, Figure] = {"niche_map": _niche_map(index)}
-    if rows is not None and predictions is not None:
-        figures["calibration"] = _calibration_plot(rows.labels, predictions.rate)
-        figures["lift"] = _lift_plot(rows.labels, predictions.rate)
-    if isinstance(model, ConversionModel):
-        figures["importance"] = _importance_plot(model)
-    paths = []
-    for name, figure in sorted(figures.items()):
-        path = folder / f"{name}.png"
-        figure.savefig(path, dpi=110, bbox_inches="tight")
-        paths.append(path)
-    return paths
-
-
-def _canvas(size: tuple[float, float]) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=size)
-    return figure, figure.subplots()
-
-
-def _calibration_plot(labels: Labels, rate: Floats) -> Figure:
-    expected, observed, _ = calibration_bins(labels, rate)
-    figure, axes = _canvas((5, 5))
-    top = max(expected.max(), observed.max()) * 1.05
-    axes.plot([0, top], [0, top], color="grey", linewidth=1, label="as expected")
-    axes.plot(expected, observed, marker="o", label="a tenth of the impressions each")
-    axes.set(xlabel="expected conversion rate", ylabel="observed conversion rate")
-    axes.set_title("Calibration on later time")
-    axes.legend()
-    return figure
-
-
-def _lift_plot(labels: Labels, rate: Floats) -> Figure:
-    order = np.argsort(-rate, kind="stable")
-    share_seen = np.cumsum(labels.impressions[order]) / labels.impressions.sum()
-    share_won = np.cumsum(labels.conversions[order]) / max(labels.conversions.sum(), 1)
-    figure, axes = _canvas((5, 5))
-    axes.plot([0, 1], [0, 1], color="grey", linewidth=1, label="in any order")
-    axes.plot(share_seen, share_won, label="highest expected rate first")
-    axes.set(xlabel="share of impressions", ylabel="share of conversions")
-    axes.set_title("Lift on later time")
-    axes.legend()
-    return figure
-
-
-def importances(model: ConversionModel) -> dict[str, float]:
-    """Share of the gain of clicks and conversions that each feature's splits earn."""
-    total = np.zeros(len(FEATURES))
-    for stage in (model.clicks, model.conversions):
-        if stage is not None:
-            gain = stage.booster.feature_importance("gain").astype(np.float64)
-            total += gain / max(gain.sum(), 1e-12)
-    total /= max(total.sum(), 1e-12)
-    return dict(zip(FEATURE_NAMES, total.tolist(), strict=True))
-
-
-def _importance_plot(model: ConversionModel) -> Figure:
-    shares = sorted(importances(model).items(), key=lambda pair: pair[1])[-20:]
-    figure, axes = _canvas((7, 6))
-    axes.barh([name for name, _ in shares], [share for _, share in shares])
-    axes.set(xlabel="share of the gain, clicks and conversions together")
-    axes.set_title("Importance")
-    return figure
-
-
-def _niche_map(index: Index) -> Figure:
-    topics = index.profiles.topics[:, 0]
-    shown: Ints = np.flatnonzero(topics.any(axis=1)).astype(np.int64)
-    figure, axes = _canvas((9, 7))
-    if len(shown) > 2:
-        flat = PCA(n_components=2, random_state=0).fit_transform(topics[shown])
-        leading = np.argmax(np.nan_to_num(index.profiles.mix[shown]), axis=1)
-        colours = mpl.colormaps["gist_ncar"](np.linspace(0.02, 0.95, len(index.labels)))
-        for niche in np.unique(leading):
-            here = leading == niche
-            axes.scatter(
-                flat[here, 0], flat[here, 1], s=8, color=colours[niche], label=index.labels[niche]
+    model = candidates[0]
+    draws = draw(judged.rows.campaign, seed)
+    segments = [_segment("all", judged, candidates, draws)]
+    for name, (rows, of_part) in (parts or {}).items():
+        if len(np.unique(rows.rows.campaign)) > 1 and rows.rows.labels.conversions.sum() > 0:
+            segments.append(_segment(name, rows, of_part, draw(rows.rows.campaign, seed)))
+    worst, looked_at = _worst(judged, model, draws)
+    return Evaluation(
+        segments=tuple(segments),
+        ablations=_segment("all", judged, [model, *ablations], draws) if ablations else None,
+        reliability=_reliability(judged, model, draws),
+        groups={
+            what: tuple(
+                found
+                for name in np.unique(names)
+                if (found := _slice(str(name), names == name, judged, model, draws)) is not None
             )
-        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7, ncols=2)
-    axes.set_title("Creators by leading topic (two principal components)")
-    axes.set(xticks=[], yticks=[])
-    return figure
+            for what, names in judged.groups.items()
+        },
+        worst=worst,
+        slices_looked_at=looked_at,
+        coverage=_coverage(judged, model, draws),
+    )
+
+
+def _segment(name: str, judged: Judged, candidates: Sequence[Candidate], draws: Draws) -> Segment:
+    labels = judged.rows.labels
+    return Segment(
+        name,
+        len(judged.rows),
+        draws.times.shape[1],
+        int(labels.conversions.sum()),
+        {candidate.name: figures_of(judged, candidate, draws) for candidate in candidates},
+    )
+
+
+def figures_of(judged: Judged, candidate: Candidate, draws: Draws) -> dict[str, Figure]:
+    """Each of `FIGURES` for one candidate."""
+    rows, labels = judged.rows, judged.rows.labels
+    x, n = labels.conversions.astype(np.float64), labels.impressions.astype(np.float64)
+    rate, score = candidate.rate, candidate.score
+    null = np.full(len(rows), x.sum() / n.sum())
+    deviance = draws.sums(deviances(labels, rate))
+    count = draws.sums(np.ones(len(rows)))
+    observed = np.maximum(draws.sums(x), 1e-9)
+    times = draws.times[: AUC_REPLICATES + 1, draws.campaign]
+    standing = np.nan_to_num(score, nan=-np.inf, neginf=-np.inf)
+    everyone = np.zeros(len(rows), dtype=np.int64)
+    return {
+        "ndcg5": figure(draws.means(campaign_ndcg(rows, score, 5))),
+        "ndcg10": figure(draws.means(campaign_ndcg(rows, score, 10))),
+        "ndcg20": figure(draws.means(campaign_ndcg(rows, score, 20))),
+        "recall": figure(draws.means(campaign_recall(rows, score))),
+        "captured10": figure(draws.means(campaign_captured(rows, score, 10))),
+        "deviance": figure(deviance / count),
+        "deviance_explained": figure(1 - deviance / draws.sums(deviances(labels, null))),
+        "auc": figure(weighted_auc(labels, standing, everyone, times)),
+        "auc_within_niche": figure(weighted_auc(labels, standing, judged.niche, times)),
+        "brier_skill": figure(1 - _brier(x, n, rate, draws) / _brier(x, n, null, draws)),
+        "ece": figure(calibration_errors(labels, rate, draws)),
+        "expected_to_observed": figure(draws.sums(rate * n) / observed),
+    }
+
+
+def _brier(x: Floats, n: Floats, rate: Floats, draws: Draws) -> Floats:
+    """Sum over impressions of the squared distance of the rate from 0 or 1 (Brier 1950)."""
+    return draws.sums(x * (1 - rate) ** 2 + (n - x) * rate**2)
+
+
+def _reliability(judged: Judged, model: Candidate, draws: Draws) -> tuple[Bin, ...]:
+    labels = judged.rows.labels
+    bins = calibration_bins(labels, model.rate)
+    out = []
+    for number in range(BINS):
+        here = (bins == number).astype(np.float64)
+        n = draws.sums(here * labels.impressions)
+        if n[0] == 0:
+            continue
+        expected = draws.sums(here * labels.impressions * model.rate)[0] / n[0]
+        with np.errstate(invalid="ignore"):
+            observed = figure(draws.sums(here * labels.conversions) / n)
+        out.append(Bin(float(expected), observed, int(n[0])))
+    return tuple(out)
+
+
+def _slice(
+    name: str, here: NDArray[np.bool_], judged: Judged, model: Candidate, draws: Draws
+) -> Slice | None:
+    labels = judged.rows.labels
+    conversions, rows = int(labels.conversions[here].sum()), int(here.sum())
+    if conversions < SLICE_CONVERSIONS or rows < SLICE_ROWS:
+        return None
+    expected = draws.sums(np.where(here, model.rate * labels.impressions, 0.0))
+    observed = draws.sums(np.where(here, labels.conversions, 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = expected / observed
+    return Slice(name, rows, conversions, figure(ratio))
+
+
+def _worst(judged: Judged, model: Candidate, draws: Draws) -> tuple[tuple[Slice, ...], int]:
+    """Groups, and pairs of groups, whose rates are wrong at the greatest cost in deviance.
+
+    The cost is what one factor for the group would save. Only groups whose expectation is off
+    beyond their interval are named; with many looked at, one in ten such is chance.
+    """
+    labels = judged.rows.labels
+    found: list[tuple[float, Slice]] = []
+    looked_at = 0
+    seen: set[bytes] = set()
+    wholes = [{what: names} for what, names in judged.groups.items()]
+    pairs = [dict(pair) for pair in combinations(judged.groups.items(), 2)]
+    for part in [*wholes, *pairs]:
+        told = [np.char.add(f"{what} ", names.astype(str)) for what, names in part.items()]
+        joined = told[0] if len(told) == 1 else np.char.add(np.char.add(told[0], ", "), told[1])
+        for name in np.unique(joined):
+            here = joined == name
+            if here.tobytes() in seen:  # a pair that adds nothing to one of its groups
+                continue
+            seen.add(here.tobytes())
+            one = _slice(str(name), here, judged, model, draws)
+            if one is None or here.all():
+                continue
+            looked_at += 1
+            ratio = one.expected_to_observed
+            if ratio.low <= 1 <= ratio.high or not np.isfinite(ratio.value):
+                continue
+            inside = labels.take(np.flatnonzero(here))
+            saved = deviances(inside, model.rate[here]).sum()
+            saved -= deviances(inside, model.rate[here] / ratio.value).sum()
+            found.append((float(saved), one))
+    found.sort(key=lambda pair: (-pair[0], pair[1].name))
+    return tuple(one for _, one in found[:SLICES_SHOWN]), looked_at
+
+
+def _coverage(judged: Judged, model: Candidate, draws: Draws) -> dict[str, Figure]:
+    """Share of outcomes in the middle `INTERVAL` of what was foretold, by `confidence` too.
+
+    Counts are discrete, so each outcome's place in its own distribution is spread evenly over the
+    step that it stands on (randomised PIT: Czado, Gneiting and Held 2009): a right model holds
+    exactly `INTERVAL`, however small the counts.
+    """
+    if model.shape is None:
+        return {}
+    labels = judged.rows.labels
+    x = labels.conversions
+    mean = np.maximum(model.rate * labels.impressions, 1e-12)
+    chance = model.shape / (model.shape + mean)
+    upper = nbinom.cdf(x, model.shape, chance)
+    lower = nbinom.cdf(x - 1, model.shape, chance)
+    bottom, top = (1 - INTERVAL) / 2, (1 + INTERVAL) / 2
+    step = np.maximum(upper - lower, 1e-300)
+    inside = np.clip((np.minimum(upper, top) - np.maximum(lower, bottom)) / step, 0.0, 1.0)
+    out: dict[str, Floats] = {"all": np.ones(len(x))}
+    for name in np.unique(judged.groups.get("confidence", np.array([], dtype=object))):
+        out[f"confidence {name}"] = (judged.groups["confidence"] == name).astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        return {
+            name: figure(draws.sums(inside * here) / draws.sums(here)) for name, here in out.items()
+        }
+
+
+def headline(evaluation: Evaluation) -> dict[str, float]:
+    """The few figures by which runs are compared, named so that what belongs together stands so."""
+    first = evaluation.segments[0]
+    model = next(iter(first.figures.values()))
+    chosen = {
+        "rank_ndcg5": "ndcg5",
+        "rank_ndcg10": "ndcg10",
+        "rank_ndcg20": "ndcg20",
+        "rank_recall": "recall",
+        "rank_captured10": "captured10",
+        "rate_deviance": "deviance",
+        "rate_deviance_explained": "deviance_explained",
+        "rate_auc": "auc",
+        "rate_auc_within_niche": "auc_within_niche",
+        "rate_brier_skill": "brier_skill",
+        "calibration_ece": "ece",
+        "calibration_expected_to_observed": "expected_to_observed",
+    }
+    out = {name: model[figure].value for name, figure in chosen.items()}
+    for segment in evaluation.segments[1:]:
+        of_model = next(iter(segment.figures.values()))
+        what = segment.name.replace(" ", "_")
+        out[f"{what}_ndcg10"] = of_model["ndcg10"].value
+        out[f"{what}_deviance_explained"] = of_model["deviance_explained"].value
+    others = {name: figures for name, figures in first.figures.items() if name in RULES}
+    if others:
+        best = max(figures["ndcg10"].value for figures in others.values())
+        out["rank_ndcg10_best_rule"] = best
+        likely = max(figures["deviance_explained"].value for figures in others.values())
+        out["rate_deviance_explained_best_rule"] = likely
+    if evaluation.coverage:
+        out["calibration_interval_coverage"] = evaluation.coverage["all"].value
+    out |= {
+        "test_rows": float(first.rows),
+        "test_campaigns": float(first.campaigns),
+        "test_conversions": float(first.conversions),
+    }
+    return {name: value for name, value in sorted(out.items()) if np.isfinite(value)}

@@ -7,6 +7,7 @@ they did? Knows nothing of models.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,13 +15,14 @@ from numpy.typing import NDArray
 
 from features.catalogue import FEATURE_NAMES
 from features.creator import build_history
-from features.facts import Asks, Outcomes
-from features.windows import Floats, Ints
+from features.facts import Outcomes
+from features.windows import Ints
 from models.profiles import Known
-from training.dataset import Rows, rows_of
+from training.dataset import Rows, rows_again
 
-# Of brands and of creators, each: enough held-out rows to judge, and enough others to learn from.
-HIDDEN_SHARE = 0.25
+# Each brand and each creator is hidden once, a quarter of them at a time: enough others are left to
+# learn from.
+FOLDS = 4
 
 
 @dataclass(frozen=True)
@@ -37,20 +39,24 @@ class Hidden:
     creator: NDArray[np.bool_]
 
 
-def hide(known: Known, rows: Rows, seed: int) -> Hidden:
-    """Draw brands and creators, strike their collaborations from the history, build rows again."""
+def hide(known: Known, rows: Rows, seed: int) -> Iterator[Hidden]:
+    """Strike brands and creators from the history, fold by fold, and build rows again."""
     outcomes = known.facts.outcomes
     rng = np.random.default_rng(seed)
-    brand = np.isin(outcomes.brand, _drawn(rng, outcomes.brand[rows.outcome]))
-    creator = np.isin(outcomes.creator, _drawn(rng, outcomes.creator[rows.outcome]))
-    left = with_outcomes(known, outcomes.take(np.flatnonzero(~brand & ~creator)))
-    matrix = _again(left, known, rows)
-    return Hidden(replace(rows, matrix=matrix), brand[rows.outcome], creator[rows.outcome])
+    fold_of_brand = _folds(rng, outcomes.brand)
+    fold_of_creator = _folds(rng, outcomes.creator)
+    for fold in range(FOLDS):
+        brand, creator = fold_of_brand == fold, fold_of_creator == fold
+        left = with_outcomes(known, outcomes.take(np.flatnonzero(~brand & ~creator)))
+        matrix = rows_again(left, known, rows)
+        yield Hidden(replace(rows, matrix=matrix), brand[rows.outcome], creator[rows.outcome])
 
 
-def _drawn(rng: np.random.Generator, codes: Ints) -> Ints:
-    found = np.unique(codes)
-    return rng.choice(found, int(np.ceil(len(found) * HIDDEN_SHARE)), replace=False)
+def _folds(rng: np.random.Generator, codes: Ints) -> Ints:
+    """Fold of each code's owner, drawn, as even as can be, ``(n,)``."""
+    found, place = np.unique(codes, return_inverse=True)
+    out: Ints = (rng.permutation(len(found)) % FOLDS)[place]
+    return out
 
 
 def knows_later(known: Known, rows: Rows, moment_us: int) -> dict[str, int]:
@@ -74,7 +80,7 @@ def knows_later(known: Known, rows: Rows, moment_us: int) -> dict[str, int]:
         conversions=np.where(later, outcomes.conversions + 100, outcomes.conversions),
     )
     asked = rows.take(np.flatnonzero(rows.started_us <= moment_us))
-    before, after = asked.matrix, _again(with_outcomes(known, other), known, asked)
+    before, after = asked.matrix, rows_again(with_outcomes(known, other), known, asked)
     changed = (before != after) & ~(np.isnan(before) & np.isnan(after))
     counts = changed.sum(axis=0)
     return {FEATURE_NAMES[place]: int(counts[place]) for place in np.flatnonzero(counts)}
@@ -84,10 +90,3 @@ def with_outcomes(known: Known, outcomes: Outcomes) -> Known:
     """The same past with other collaborations; texts are read as before."""
     facts = replace(known.facts, outcomes=outcomes)
     return Known(build_history(facts), known.snapshots)
-
-
-def _again(other: Known, known: Known, rows: Rows) -> Floats:
-    """The features of the same rows, in another past."""
-    outcomes = known.facts.outcomes
-    asks = Asks(outcomes.creator[rows.outcome], rows.started_us)
-    return rows_of(other, asks, outcomes.brief[rows.outcome], outcomes.brand[rows.outcome])

@@ -14,6 +14,7 @@ from features.facts import Asks
 from features.language import UNKNOWN
 from features.pair import pair_features
 from features.text import Encoder
+from models.bundle import Judgeable
 from models.choice import Choice, fit_choice
 from models.conversion import ConversionModel
 from models.conversion_fit import FitParams, Rounds, fit, refit
@@ -32,17 +33,18 @@ HEURISTIC_SAMPLE = 500  # creators that the heuristic's terms are standardised o
 
 
 @dataclass(frozen=True)
-class Judgeable:
-    """A model that has seen nothing from `test_from_us` on, and what it was fitted with."""
+class Fitted:
+    """A model as it was before the test part, and how many trees its stages have."""
 
-    model: ConversionModel
+    judged: Judgeable
     rounds: Rounds
-    test_from_us: int
+
+    @property
+    def model(self) -> ConversionModel:
+        return self.judged.model
 
 
-def fit_before_test(
-    rows: Rows, candidates: Candidates, split: Split, params: FitParams
-) -> Judgeable:
+def fit_before_test(rows: Rows, candidates: Candidates, split: Split, params: FitParams) -> Fitted:
     """Fit on the past, stop and calibrate on later rows, fit again on both.
 
     Args:
@@ -56,16 +58,16 @@ def fit_before_test(
     both = rows.take(np.sort(np.concatenate([split.fit, split.later])))
     choice = choice_model(candidates.before(split.test_from_us), params)
     model = refit(both.matrix, both.labels, params, rounds, first.calibration, choice)
-    return Judgeable(model, rounds, split.test_from_us)
+    return Fitted(Judgeable(model, split.test_from_us), rounds)
 
 
 def fit_on_all(
-    rows: Rows, candidates: Candidates, judged: Judgeable, params: FitParams
+    rows: Rows, candidates: Candidates, fitted: Fitted, params: FitParams
 ) -> ConversionModel:
     """Fit on all rows, with the trees and the calibration of the judged model."""
     choice = choice_model(candidates, params)
-    calibration = judged.model.calibration
-    return refit(rows.matrix, rows.labels, params, judged.rounds, calibration, choice)
+    calibration = fitted.model.calibration
+    return refit(rows.matrix, rows.labels, params, fitted.rounds, calibration, choice)
 
 
 def choice_model(candidates: Candidates, params: FitParams) -> Choice | None:
@@ -73,7 +75,12 @@ def choice_model(candidates: Candidates, params: FitParams) -> Choice | None:
     if params.choice_power == 0 or candidates.chosen.all():
         return None
     return fit_choice(
-        candidates.matrix, candidates.chosen, params.choice_power, params.seed, params.threads
+        candidates.matrix,
+        candidates.chosen,
+        params.choice_power,
+        params.choice_doubt,
+        params.seed,
+        params.threads,
     )
 
 

@@ -1,41 +1,34 @@
-"""Train: reads top to bottom.
+"""Train and evaluate: reads top to bottom.
 
-Tables, vectors, rows, niche models, conversion model, figures, index, bundle, registry. Knows
+Tables, vectors, niche models, index, rows, conversion model, figures, gate, bundle, registry. Knows
 nothing of how a command line looks: it tells its steps to a `Reporter`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import subprocess
-import tempfile
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
-from urllib.parse import urlsplit, urlunsplit
 
-from features.catalogue import FEATURE_NAMES
 from features.facts import Facts, build_facts, distinct_briefs
 from features.schemas import Tables
 from features.tables import read_tables
 from features.text import Encoder, VectorCache, embed_texts, load_encoder
 from features.vectors import Vectors
 from features.windows import Ints
-from models import bundle as bundles
 from models import index as indexes
-from models.bundle import Bundle, Content, Origin
-from models.conversion import ConversionModel
+from models.bundle import Bundle
 from models.conversion_fit import FitParams
-from models.heuristic import HeuristicModel
-from models.index import Index
 from models.niche import NicheModel, fit_niche, zero_shot
-from models.prices import fit_prices
 from models.profiles import Known, know
-from models.registry import Registry, RunRecord, Version
-from training.dataset import Rows, Split, draw_candidates, labelled_rows, split_by_time
-from training.evaluate import importances, metrics, plots
+from models.registry import Registry, Version
+from training.dataset import draw_candidates, labelled_rows, split_by_time
+from training.finetune_taught import rows_begun_since, seen_until_us
+from training.gate import Decision
+from training.judging import Learning, assess, steps
 from training.learning import (
     fit_before_test,
     fit_on_all,
@@ -43,7 +36,15 @@ from training.learning import (
     too_close,
     too_little,
 )
+from training.promotion import Champion, decide, rival, standing
+from training.publishing import (
+    Learned,
+    Material,
+    day,
+    publish,
+)
 from training.settings import TrainingSettings
+from training.tune import search
 
 
 class Reporter(Protocol):
@@ -57,17 +58,6 @@ class Reporter(Protocol):
 
 
 @dataclass(frozen=True)
-class Learned:
-    """A model with how it was judged; `rows` and figures only where outcomes were learned from."""
-
-    model: ConversionModel | HeuristicModel
-    reason: str
-    metrics: dict[str, float]
-    params: dict[str, Any]
-    judged: tuple[Rows, Any] | None
-
-
-@dataclass(frozen=True)
 class Trained:
     """What a training run brought.
 
@@ -75,13 +65,22 @@ class Trained:
         encoded: Posts that were really encoded; the others' vectors were known.
         bundle: The bundle as saved and loaded again.
         version: The registered version.
-        promoted: Whether it became the champion.
+        decision: Whether it became the champion, and why.
+        report: The report's files.
+        stand_in: A version of stated rules that is served instead, where this one was refused and
+            nothing else can be.
     """
 
     encoded: int
     bundle: Bundle
     version: Version
-    promoted: bool
+    decision: Decision
+    report: list[Path]
+    stand_in: Trained | None = None
+
+    @property
+    def promoted(self) -> bool:
+        return self.decision.promote
 
 
 def train(
@@ -89,32 +88,75 @@ def train(
     source: str,
     report: Reporter,
     on_invalid: Literal["refuse", "quarantine"] = "refuse",
+    full: bool = True,
+    trials: int = 0,
 ) -> Trained:
-    """Fit, judge, log and publish a model from a data set.
+    """Fit, judge, log and publish a model from a data set, and promote it if the gate passes.
+
+    A learned model that the gate refuses while nothing is served yet is followed by a version of
+    stated rules: whoever asks gets an answer, and is told what kind it is of.
 
     Args:
         settings: Where things lie, and how to learn.
         source: Folder or SQL URL of the tables.
         report: Where steps are told.
         on_invalid: What to do with rows that break the contract.
+        full: Whether to judge brands and creators never seen and every family of features too.
+        trials: How many sets of parameters to try before the test part; with 0 those stay that won
+            in `benchmarks.challengers`.
 
     Raises:
         InvalidTables: The tables break the contract; nothing was trained or changed.
+        DataError: There is too little to search on.
         RegistryError: The model could not be published.
     """
     tables = read(settings, source, report, on_invalid)
+    registry = Registry(settings.registry_uri, settings.artifacts)
+    champion = standing(registry, settings.bundles)
     encoder = load_encoder(settings.encoder, settings.home)
+    taught = seen_until_us(settings.encoder)
+    material, encoded = prepare(settings, source, tables, encoder, taught, report)
+    learned = learn(material, champion, settings, report, full, trials)
+    trained = _published(settings, registry, material, learned, encoded, report)
+    if not trained.promoted and (champion is None or champion.bundle is None):
+        rules = by_rules(material, f"version {trained.version.version} was refused", None)
+        stand_in = _published(settings, registry, material, rules, encoded, report)
+        return replace(trained, stand_in=stand_in)
+    return trained
+
+
+def _published(
+    settings: TrainingSettings,
+    registry: Registry,
+    material: Material,
+    learned: Learned,
+    encoded: int,
+    report: Reporter,
+) -> Trained:
+    with report.step("Publishing to MLflow", 1) as done:
+        version, bundle, files = publish(settings, registry, material, learned)
+        done(1)
+    report.say(f"published {version.name} version {version.version}, run {version.run_id}")
+    decision = learned.decision
+    told = "is now the champion" if decision.promote else "was not promoted"
+    report.say(f"version {version.version} {told}: {decision.reason}")
+    return Trained(encoded, bundle, version, decision, files)
+
+
+def prepare(
+    settings: TrainingSettings,
+    source: str,
+    tables: Tables,
+    encoder: Encoder,
+    taught_until_us: int | None,
+    report: Reporter,
+) -> tuple[Material, int]:
+    """Read the texts, and profile every creator; returns too how many texts were encoded."""
     facts, encoded = embed(tables, encoder, settings, report)
     known = learn_niches(facts, encoder, settings, report)
-    learned = learn(known, encoder, settings, report)
     with report.step("Profiling creators", len(facts.creator_id)) as done:
         index = indexes.build(known, done)
-    with tempfile.TemporaryDirectory(prefix="creatorfit-") as scratch:
-        folder = Path(scratch) / "bundle"
-        bundle = write(folder, known, encoder, learned, index, tables)
-        version = publish(settings, folder, bundle, learned, tables, source, report)
-    promoted = promote(settings, version, learned, report)
-    return Trained(encoded, bundle, version, promoted)
+    return Material(source, tables, encoder, taught_until_us, known, index), encoded
 
 
 def read(
@@ -166,8 +208,8 @@ def learn_niches(
         if not labels:
             return unlearned
         if len(vectors) == 0:
-            day = _day(until_us)
-            reason = f"{len(labels):,} creators are labelled, but nobody posted before {day}"
+            told = day(until_us)
+            reason = f"{len(labels):,} creators are labelled, but nobody posted before {told}"
             return replace(unlearned, reason=reason)
         return fit_niche(vectors, facts.creator_id[creator], labels, encoder, settings.seed)
 
@@ -179,194 +221,109 @@ def learn_niches(
     return known
 
 
-def learn(known: Known, encoder: Encoder, settings: TrainingSettings, report: Reporter) -> Learned:
+def learn(
+    material: Material,
+    champion: Champion | None,
+    settings: TrainingSettings,
+    report: Reporter,
+    full: bool,
+    trials: int = 0,
+) -> Learned:
     """Learn from outcomes where there are enough, else order by stated rules."""
+    learning = learning_of(material, settings.fit_params, report)
+    if isinstance(learning, str):
+        report.say(f"cold start: {learning}")
+        return by_rules(material, learning, champion)
+    searched = None
+    if trials:
+        with report.step("Searching parameters", trials) as done:
+            searched = search(learning.rows, learning.split, learning.params, trials, done)
+        report.say(
+            f"the best of {trials:,} trials has {searched.gain.value:+.1%} deviance on folds "
+            "before the test part; whether that holds later, the gate says"
+        )
+        learning = replace(learning, params=searched.best)
+    rows, candidates, params = learning.rows, learning.candidates, learning.params
+    with report.step("Fitting the model", 2) as done:
+        fitted = fit_before_test(rows, candidates, learning.split, params)
+        done(1)
+        final = fit_on_all(rows, candidates, fitted, params)
+        done(1)
+
+    with report.step("Judging the model", steps(full) + 1) as done:
+        other = rival(learning, champion, reader(settings, material, report))
+        decision = decide(learning, fitted.model, champion, other)
+        done(1)
+        beside = [] if other is None or other.candidate is None else [other.candidate]
+        evaluation = assess(learning, fitted.model, beside, full=full, done=done)
+    rounds = {f"rounds_{k}": count for k, count in dataclasses.asdict(fitted.rounds).items()}
+    return Learned(
+        model=final,
+        judged=fitted.judged,
+        reason=f"learned from {len(rows):,} resolved sponsorships",
+        params=dataclasses.asdict(params) | rounds,
+        metrics={
+            "fit_rows": float(len(learning.split.fit)),
+            "fit_calibration_rows": float(len(learning.split.later)),
+            "fit_calibration_slope": fitted.model.calibration.slope,
+            "fit_conversions": float(rows.labels.conversions.sum()),
+        },
+        evaluation=evaluation,
+        decision=decision,
+        searched=searched,
+    )
+
+
+def reader(
+    settings: TrainingSettings, material: Material, report: Reporter
+) -> Callable[[Bundle], Known]:
+    """Reads the same tables as a bundle's encoder does, and in its currency."""
+
+    def read_as(bundle: Bundle) -> Known:
+        report.say(f"reading the texts as the champion does ({bundle.encoder.name})")
+        own = settings.model_copy(update={"currency": bundle.manifest.currency})
+        facts, _ = embed(material.tables, bundle.encoder, own, report)
+        return learn_niches(facts, bundle.encoder, own, report)
+
+    return read_as
+
+
+def learning_of(material: Material, params: FitParams, report: Reporter) -> Learning | str:
+    """What there is to learn from, or why it is too little."""
+    known = material.known
     with report.step("Building rows", len(known.facts.outcomes)) as done:
         rows = labelled_rows(known, done)
     outcomes, as_of_us = known.facts.outcomes, known.facts.as_of_us
     still_open = int((outcomes.resolved_us >= as_of_us).sum())
     if still_open:
         report.say(
-            f"{still_open:,} sponsorships left out: not resolved by {_day(as_of_us)}, the last "
+            f"{still_open:,} sponsorships left out: not resolved by {day(as_of_us)}, the last "
             "moment in the tables (an empty resolved_at is 30 days after the start)"
         )
     unseen = len(outcomes) - still_open - len(rows)
     if unseen:
         report.say(f"{unseen:,} sponsorships left out: they have no impressions")
+    every = len(rows)
+    rows = rows_begun_since(material.taught_until_us, rows, material.encoder.name)
+    if len(rows) < every:
+        report.say(f"{every - len(rows):,} sponsorships left out: the encoder was taught on them")
     reason = too_little(rows)
-    if reason is None:
-        split = split_by_time(rows)
-        reason = too_close(rows, split)
-    if reason is None:
-        learned = learn_outcomes(known, rows, split, settings.fit_params, report)
-        explained = learned.metrics["rate_deviance_explained"]
-        if explained > 0:
-            return learned
-        reason = f"on later time the learned model explained none of the deviance ({explained:.3f})"
-    report.say(f"cold start: {reason}")
-    return Learned(order_by_rules(known, encoder), reason, {}, {}, None)
+    if reason is not None:
+        return reason
+    split = split_by_time(rows)
+    reason = too_close(rows, split)
+    if reason is not None:
+        return reason
+    candidates = draw_candidates(known, rows, params.seed)
+    digest, mix = material.encoder.digest, material.index.profiles.mix
+    return Learning(known, digest, mix, rows, candidates, split, params)
 
 
-def learn_outcomes(
-    known: Known, rows: Rows, split: Split, params: FitParams, report: Reporter
-) -> Learned:
-    """Fit on the past, calibrate on later rows, judge on later ones still, fit again on all."""
-    with report.step("Fitting the model", 3) as done:
-        candidates = draw_candidates(known, rows, params.seed)
-        done(1)
-        judged = fit_before_test(rows, candidates, split, params)
-        done(1)
-        final = fit_on_all(rows, candidates, judged, params)
-        done(1)
-    test = rows.take(split.test)
-    predictions = judged.model.predict(test.matrix, chosen=True)
-    figures = metrics(test, predictions) | {
-        "fit_rows": float(len(split.fit)),
-        "calibration_rows": float(len(split.later)),
-        "calibration_slope": judged.model.calibration.slope,
-        "train_rows": float(len(rows)),
-        "train_conversions": float(rows.labels.conversions.sum()),
-    }
-    rounds = {f"rounds_{k}": count for k, count in dataclasses.asdict(judged.rounds).items()}
-    return Learned(
-        model=final,
-        reason=f"learned from {len(rows):,} resolved sponsorships",
-        metrics=figures,
-        params=dataclasses.asdict(params) | rounds,
-        judged=(test, predictions),
-    )
-
-
-def write(
-    folder: Path,
-    known: Known,
-    encoder: Encoder,
-    learned: Learned,
-    index: Index,
-    tables: Tables,
-) -> Bundle:
-    """Save the bundle, and load it again: what is published is what was read back."""
-    values = index.profiles.numbers.values
-    followers_log = values[:, FEATURE_NAMES.index("followers_log")]
-    bundles.save(
-        folder,
-        Content(
-            encoder=encoder,
-            niche=known.snapshots[-1].model,
-            projection=known.snapshots[-1].projection,
-            model=learned.model,
-            prices=fit_prices(index.price, known.facts.platform, followers_log),
-            index=index,
-        ),
-        Origin(
-            kind_reason=learned.reason,
-            data={
-                "digest": tables.digest,
-                "creators": len(tables.creators),
-                "posts": len(tables.posts),
-                "sponsorships": len(tables.sponsorships),
-            },
-            params=learned.params,
-            metrics=learned.metrics,
-        ),
-    )
-    return bundles.load(folder)
-
-
-def publish(
-    settings: TrainingSettings,
-    folder: Path,
-    bundle: Bundle,
-    learned: Learned,
-    tables: Tables,
-    source: str,
-    report: Reporter,
-) -> Version:
-    """Log the run with its plots to MLflow and register the bundle."""
-    manifest = bundle.manifest
-    with report.step("Publishing to MLflow", 1) as done:
-        test, predictions = learned.judged or (None, None)
-        drawn = plots(test, predictions, learned.model, bundle.index, folder.parent / "plots")
-        shares = importances(learned.model) if isinstance(learned.model, ConversionModel) else {}
-        record = RunRecord(
-            name=f"{manifest.kind}, data to {_day(manifest.as_of_us)}",
-            card=manifest.kind_reason,
-            params={
-                "kind": manifest.kind,
-                "kind_reason": manifest.kind_reason,
-                "encoder": bundle.encoder.name,
-                "niche_model": bundle.niche.kind,
-                "features": len(manifest.features),
-                "currency": manifest.currency,
-                **manifest.params,
-            },
-            metrics=learned.metrics
-            | {f"data_{name}": float(n) for name, n in manifest.data.items() if name != "digest"},
-            tags={
-                "data_digest": tables.digest,
-                "git_commit": _git_commit(),
-                "leading_features": ", ".join(sorted(shares, key=lambda name: -shares[name])[:5]),
-            },
-            data=tables.sponsorships,
-            data_digest=tables.digest,
-            data_source=_without_password(source),
-            files={"plots": drawn},
-        )
-        version = Registry(settings.registry_uri, settings.artifacts).publish(
-            folder, bundle, record
-        )
-        done(1)
-    report.say(f"published {version.name} version {version.version}, run {version.run_id}")
-    return version
-
-
-def promote(
-    settings: TrainingSettings, version: Version, learned: Learned, report: Reporter
-) -> bool:
-    """Make the version the champion, unless it knows less than the one that is.
-
-    A model learned from outcomes is not replaced by a heuristic, unless this code can no longer
-    serve it, for it was made from other features.
-    """
-    registry = Registry(settings.registry_uri, settings.artifacts)
-    champion = registry.champion()
-    if (
-        champion is not None
-        and champion.kind == "outcomes"
-        and champion.features_digest == bundles.features_digest()
-        and learned.model.kind == "heuristic"
-    ):
-        report.say(
-            f"not promoted: version {champion.version} was learned from outcomes, this one was not"
-        )
-        return False
-    registry.promote(version.version, "no champion before it")
-    report.say(f"version {version.version} is now the champion")
-    return True
-
-
-def _day(microseconds: int) -> str:
-    """A moment's date, or ``the first post`` where there is no moment before it."""
-    if microseconds < 0:
-        return "the first post"
-    return f"{datetime.fromtimestamp(microseconds / 1_000_000, UTC):%Y-%m-%d}"
-
-
-def _without_password(source: str) -> str:
-    """A source as it may be shown: the password of a URL is left out."""
-    parts = urlsplit(source)
-    if parts.password is None:
-        return source
-    return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{parts.password}@", ":***@")))
-
-
-def _git_commit() -> str:
-    """The commit of the code that trains, or ``unknown`` where there is no checkout."""
-    found = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=Path(__file__).parent,
-    )
-    return found.stdout.strip() or "unknown"
+def by_rules(material: Material, reason: str, champion: Champion | None) -> Learned:
+    """A version of stated rules; it replaces no model that was learned and can be served."""
+    model = order_by_rules(material.known, material.encoder)
+    decision = Decision(True, f"stated rules: {reason}", "nothing")
+    if champion is not None and champion.learned:
+        told = f"{champion.name} was learned from outcomes, this one was not: {reason}"
+        decision = Decision(False, told, champion.name)
+    return Learned(model, None, reason, {}, {}, None, decision)

@@ -8,6 +8,7 @@ from features.schemas import DEFAULT_CURRENCY
 from features.settings import HomeSettings
 from features.text import DEFAULT_ENCODER
 from models.conversion_fit import FitParams
+from training.world_truth import is_simulated
 
 
 class TrainingSettings(HomeSettings):
@@ -22,7 +23,16 @@ class TrainingSettings(HomeSettings):
         description="The currency in which prices count; others are unknown",
     )
     threads: int = Field(2, ge=1, description="Processor threads that LightGBM uses")
+    simulated: bool = Field(
+        False,
+        description="The tables hold simulated data: every report says so (worlds of `simulate` "
+        "are known without it)",
+    )
     seed: int = Field(0, description="Seed of all chance in training")
+
+    def calls_simulated(self, source: str) -> bool:
+        """Whether what comes of some tables is to be called simulated."""
+        return self.simulated or is_simulated(source)
 
     @property
     def fit_params(self) -> FitParams:

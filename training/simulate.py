@@ -43,9 +43,24 @@ from training.world_people import (
     followers_table,
 )
 from training.world_posts import Progress, draw_posts, engagement, write_texts
-from training.world_truth import World, digest, load_truth, true_rates, write_world
+from training.world_truth import (
+    World,
+    digest,
+    is_simulated,
+    load_truth,
+    true_rates,
+    write_world,
+)
 
-__all__ = ["World", "digest", "load_truth", "simulate", "true_rates", "write_world"]
+__all__ = [
+    "World",
+    "digest",
+    "is_simulated",
+    "load_truth",
+    "simulate",
+    "true_rates",
+    "write_world",
+]
 
 MIN_CREATORS = 20
 MIN_MONTHS = 6

@@ -219,6 +219,11 @@ def write_world(world: World, folder: str | Path) -> None:
     (beside / "README.md").write_text(TRUTH_README, encoding="utf-8")
 
 
+def is_simulated(source: str | Path) -> bool:
+    """Whether a source of tables is a folder that `write_world` wrote: its truth lies beside it."""
+    return (Path(source) / "truth" / "mechanism.json").is_file()
+
+
 def load_truth(folder: str | Path) -> dict[str, pd.DataFrame]:
     """The truth of a world that `write_world` wrote, as `World.truth` holds it.
 
