@@ -75,3 +75,10 @@ def test_rates_of_creators_nobody_chose_come_out_nearer_the_truth():
     assert plain.mean() < -0.5
     assert abs(better.mean()) < 0.6 * abs(plain.mean())
     assert np.array_equal(corrected.predict(matrix, chosen=True).rate, model.predict(matrix).rate)
+    told, plain_told = corrected.predict(matrix), model.predict(matrix)
+    corrected_rows = corrected.choice.correction(matrix) < 0
+    assert 0.1 < corrected_rows.mean() < 1
+    # What is corrected is doubted too, and nothing else.
+    assert (told.spread[corrected_rows] > plain_told.spread[corrected_rows]).all()
+    assert np.array_equal(told.spread[~corrected_rows], plain_told.spread[~corrected_rows])
+    assert np.array_equal(corrected.predict(matrix, chosen=True).spread, plain_told.spread)

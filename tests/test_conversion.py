@@ -166,3 +166,14 @@ def test_clicks_that_begin_late_or_end_early_are_no_obstacle():
     ended = Labels(later.impressions, np.full(len(later), np.nan), later.conversions)
     model, _ = fit(matrix, labels, later_matrix, ended, PARAMS)
     assert model.clicks.booster.num_trees() == UNCHECKED_ROUNDS
+
+
+def test_whoever_is_known_less_has_the_wider_interval(fitted):
+    """Whatever the data say of it: outcomes here scatter alike around all estimates."""
+    model, _ = fitted
+    matrix, _, _ = rows(200, 9)
+    spreads = []
+    for known in (0.0, 8.0, 14.0):
+        matrix[:, KNOWN] = known
+        spreads.append(model.predict(matrix).spread)
+    assert (spreads[0] > spreads[1]).all() and (spreads[1] > spreads[2]).all()
