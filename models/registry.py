@@ -182,6 +182,8 @@ class Registry:
             for tag, value in said.items():
                 client.set_model_version_tag(MODEL_NAME, version, tag, value)
             client.update_model_version(MODEL_NAME, version, description=record.card)
+            # Two runs of the same data are told apart in lists by their version.
+            client.update_run(run.info.run_id, name=f"version {version}: {record.name}")
             return Version(MODEL_NAME, version, None, run.info.run_id, *said.values())
 
     def record(
@@ -303,7 +305,9 @@ class Registry:
             return str(experiment.experiment_id)
         local = not self.tracking_uri.startswith(("http://", "https://"))
         place = self.artifacts.as_uri() if local else None
-        return str(client.create_experiment(MODEL_NAME, artifact_location=place))
+        # The UI opens on its pages for trained models.
+        tags = {"mlflow.experimentKind": "custom_model_development"}
+        return str(client.create_experiment(MODEL_NAME, artifact_location=place, tags=tags))
 
     def champion(self) -> Version | None:
         """The version that should be served, or None where nothing was promoted yet."""

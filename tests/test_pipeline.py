@@ -197,3 +197,23 @@ def test_labels_that_cannot_be_learned_yet_are_told(trained_home, tmp_path):
     trained = train(settings, str(tmp_path / "month"), report)
     assert trained.bundle.niche.kind == "zero-shot"
     assert any("labelled, but nobody posted before" in line for line in report.said)
+
+
+def test_a_refused_model_leaves_newer_rules_where_only_rules_were_served(trained_home, tmp_path):
+    """The gate refuses what is learned here; whoever asks gets the newer tables all the same."""
+    frames = frames_of(trained_home.world)
+    settings = TrainingSettings(home=tmp_path / "home", encoder="hash", threads=1)
+    posts = {"creators": frames["creators"], "posts": frames["posts"].iloc[::2]}
+    write_tables(posts, tmp_path / "older", "parquet")
+    first = train(settings, str(tmp_path / "older"), Silent())
+    assert first.promoted and first.stand_in is None
+    second = train(settings, str(trained_home.source), Silent())
+    assert not second.promoted and second.stand_in.promoted
+    assert second.stand_in.bundle.manifest.kind == "heuristic"
+    assert second.stand_in.bundle.manifest.data["posts"] == len(frames["posts"])
+    told = Registry(settings.registry_uri, settings.artifacts).history()
+    assert [(event.version, event.what) for event in told] == [
+        ("1", "promoted"),
+        ("2", "refused"),
+        ("3", "promoted"),
+    ]

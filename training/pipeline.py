@@ -93,8 +93,8 @@ def train(
 ) -> Trained:
     """Fit, judge, log and publish a model from a data set, and promote it if the gate passes.
 
-    A learned model that the gate refuses while nothing is served yet is followed by a version of
-    stated rules: whoever asks gets an answer, and is told what kind it is of.
+    A learned model that the gate refuses while no learned one is served is followed by a version
+    of stated rules: whoever asks gets an answer from these tables, and is told what kind it is of.
 
     Args:
         settings: Where things lie, and how to learn.
@@ -118,7 +118,7 @@ def train(
     material, encoded = prepare(settings, source, tables, encoder, taught, report)
     learned = learn(material, champion, settings, report, full, trials)
     trained = _published(settings, registry, material, learned, encoded, report)
-    if not trained.promoted and (champion is None or champion.bundle is None):
+    if not trained.promoted and (champion is None or not champion.learned):
         rules = by_rules(material, f"version {trained.version.version} was refused", None)
         stand_in = _published(settings, registry, material, rules, encoded, report)
         return replace(trained, stand_in=stand_in)

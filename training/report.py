@@ -134,7 +134,11 @@ def as_html(page: Page) -> str:
         body.append(f"<p><strong>{verdict}:</strong> {escape(page.decision.reason)}.</p>")
     if page.evaluation is not None:
         body.append(f"<p>{escape(verdict_of(page.evaluation))}</p>")
-    body.append(facts_table(page.facts))
+    learned_with = {name: page.facts[name] for name in page.params if name in page.facts}
+    body.append(facts_table({n: told for n, told in page.facts.items() if n not in learned_with}))
+    if learned_with:
+        drawn = facts_table(learned_with, "Parameters of the learning")
+        body.append(f"<details><summary>Parameters</summary>{drawn}</details>")
     if page.evaluation is not None:
         body.extend(_evaluation(page.evaluation))
     if page.decision is not None and page.decision.checks:
@@ -188,13 +192,13 @@ def table(
     )
 
 
-def facts_table(facts: Mapping[str, str]) -> str:
-    """Names and values of what a run was."""
+def facts_table(facts: Mapping[str, str], told: str = "The run") -> str:
+    """Names and values of what a run was, under a caption of plain text."""
     rows = "".join(
         f'<tr><th scope="row">{escape(name)}</th><td>{escape(value)}</td></tr>'
         for name, value in facts.items()
     )
-    return f'<div class="wide"><table><caption>The run</caption>{rows}</table></div>'
+    return f'<div class="wide"><table><caption>{escape(told)}</caption>{rows}</table></div>'
 
 
 def verdict_of(evaluation: Evaluation) -> str:
