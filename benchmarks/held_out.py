@@ -1,6 +1,6 @@
 """How well creators are ordered, and rates foretold, for brands that were never seen.
 
-    python -m benchmarks.held_out
+    python -m benchmarks.held_out [SEED …] [--intervals]
 
 In SIMULATED worlds of seeds that served for no choice, a model is trained as `training.pipeline`
 trains it, on what was resolved before the last three months. It is then asked about every campaign
@@ -15,16 +15,20 @@ rates are known. Printed for each world:
   those whom the brands really chose; and what the first 20 were expected to bring against what they
   would have;
 - calibration error of the rates of those really chosen, against what came of them.
+
+With ``--intervals`` only the last two are.
 """
 
 from __future__ import annotations
 
+import argparse
 import platform
 import sys
 from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -44,11 +48,10 @@ from benchmarks.worlds import (
     rows_known,
     truth_of,
 )
-from features.catalogue import FEATURES
 from features.windows import Floats, Ints
 from models.conversion import ConversionModel, Labels
 from models.conversion_fit import FitParams
-from training.baselines import fit_logistic, rules
+from training.baselines import RULES, fit_logistic, rules
 from training.bootstrap import draw
 from training.dataset import Candidates, Rows, draw_candidates, split_by_time
 from training.figures import calibration_errors
@@ -65,20 +68,31 @@ AT_ONCE = 2  # worlds, a process each
 
 def main() -> None:
     """Print the tables; seeds may be given instead of `SEEDS`."""
-    seeds = [int(text) for text in sys.argv[1:]] or list(SEEDS)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("seeds", nargs="*", type=int, default=SEEDS)
+    parser.add_argument("--intervals", action="store_true")
+    told = parser.parse_args()
     ranking: dict[str, list[float]] = defaultdict(list)
     intervals: dict[str, list[float]] = defaultdict(list)
     with ProcessPoolExecutor(AT_ONCE, mp_context=get_context("spawn")) as pool:
-        found = list(pool.map(_of_seed, seeds))
+        found = list(pool.map(partial(_of_seed, ranked=not told.intervals), told.seeds))
     for order, hold in found:
         for name, value in order.items():
             ranking[name].append(value)
         for name, value in hold.items():
             intervals[name].append(value)
     console = Console(width=120)
-    told = f"SIMULATED worlds of {CREATORS:,} creators, {platform.machine()}"
-    console.print(_table(f"NDCG@10 for brands never seen: {told}", ranking, seeds))
-    console.print(_table(f"Intervals and calibration: {told}", intervals, seeds))
+    worlds = f"SIMULATED worlds of {CREATORS:,} creators, {platform.machine()}"
+    if ranking:
+        title = f"NDCG@10 for brands never seen: {worlds}"
+        console.print(_table(title, ranking, told.seeds))
+    console.print(_table(f"Intervals and calibration: {worlds}", intervals, told.seeds))
+    if ranking:
+        _say_ratio(console, ranking)
+
+
+def _say_ratio(console: Console, ranking: dict[str, list[float]]) -> None:
+    """Print how the model stands to the best simple rule."""
     model = np.array(ranking["model"])
     best = max(
         (name for name in ranking if name.startswith("rule: ")),
@@ -92,14 +106,14 @@ def main() -> None:
     )
 
 
-def _of_seed(seed: int) -> tuple[dict[str, float], dict[str, float]]:
+def _of_seed(seed: int, ranked: bool) -> tuple[dict[str, float], dict[str, float]]:
     with threadpool_limits(1):
-        found = one(make_world(CREATORS, seed, HOME))
+        found = one(make_world(CREATORS, seed, HOME), ranked)
     print(f"world {seed} done", file=sys.stderr, flush=True)
     return found
 
 
-def one(cut: Cut) -> tuple[dict[str, float], dict[str, float]]:
+def one(cut: Cut, ranked: bool) -> tuple[dict[str, float], dict[str, float]]:
     """Figures of ordering, and figures of intervals, of one world."""
     deals = cut.tables.sponsorships
     early = deals[deals["resolved_at"] < cut.late_from]
@@ -108,19 +122,7 @@ def one(cut: Cut) -> tuple[dict[str, float], dict[str, float]]:
     rows = rows_known(known, early)
     candidates = draw_candidates(known, rows, PARAMS.seed)
     model = trained(rows, candidates, PARAMS)
-    split = split_by_time(rows)
-    logistic = fit_logistic(rows.take(split.fit), rows.take(split.later), rows)
-    scores: dict[str, Callable[[Floats], Floats]] = {
-        "model": lambda matrix: model.predict(matrix).score,
-        "logistic regression": logistic.predict,
-    }
-    for name in rules(np.zeros((0, len(FEATURES))), 0):
-        scores[f"rule: {name}"] = lambda matrix, name=name: rules(matrix, 0)[name]  # type: ignore[misc]
-    for family in FAMILIES:
-        less = trained(rows, candidates, without(family, PARAMS))
-        scores[f"model without {family}"] = lambda matrix, less=less: less.predict(matrix).score  # type: ignore[misc]
-    plain = replace(model, choice=None)
-    scores["model without choice correction"] = lambda matrix: plain.predict(matrix).score
+    scores = _rankers(rows, candidates, model) if ranked else {}
     order: dict[str, list[float]] = defaultdict(list)
     hold = _Holding()
     place = {creator: i for i, creator in enumerate(known.facts.creator_id)}
@@ -130,7 +132,8 @@ def one(cut: Cut) -> tuple[dict[str, float], dict[str, float]]:
         rate = truth["conversion_rate"].to_numpy(np.float64)
         for name, score in scores.items():
             order[name].append(ndcg(rate, score(matrix)))
-        order["true match alone"].append(ndcg(rate, truth["match"].to_numpy(np.float64)))
+        if ranked:
+            order["true match alone"].append(ndcg(rate, truth["match"].to_numpy(np.float64)))
         booked = deals[deals["campaign_id"] == campaign.campaign_id]
         where = np.array([place[creator] for creator in booked["creator_id"]], dtype=np.int64)
         labels = Labels(
@@ -140,6 +143,27 @@ def one(cut: Cut) -> tuple[dict[str, float], dict[str, float]]:
         )
         hold.add(model, matrix, rate, where, labels)
     return {name: float(np.mean(values)) for name, values in order.items()}, hold.figures()
+
+
+Score = Callable[[Floats], Floats]
+
+
+def _rankers(rows: Rows, candidates: Candidates, model: ConversionModel) -> dict[str, Score]:
+    """The model and all that it stands beside, each a score of rows of features."""
+    split = split_by_time(rows)
+    logistic = fit_logistic(rows.take(split.fit), rows.take(split.later), rows)
+    out: dict[str, Score] = {
+        "model": lambda matrix: model.predict(matrix).score,
+        "logistic regression": logistic.predict,
+    }
+    for name in RULES:
+        out[f"rule: {name}"] = lambda matrix, name=name: rules(matrix, 0)[name]  # type: ignore[misc]
+    for family in FAMILIES:
+        less = trained(rows, candidates, without(family, PARAMS))
+        out[f"model without {family}"] = lambda matrix, less=less: less.predict(matrix).score  # type: ignore[misc]
+    plain = replace(model, choice=None)
+    out["model without choice correction"] = lambda matrix: plain.predict(matrix).score
+    return out
 
 
 def trained(rows: Rows, candidates: Candidates, params: FitParams) -> ConversionModel:

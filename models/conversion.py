@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
-from scipy.special import gammaincinv
+from scipy.special import gammaincinv, ndtri
 
 from features.catalogue import FEATURE_NAMES
 from features.windows import Floats, Ints
@@ -20,6 +20,7 @@ from models.stage import Stage
 
 INTERVAL = 0.8  # `low` and `high` bound the middle 80%
 KNOWLEDGE = FEATURE_NAMES.index("past_impressions_log")
+SIGMAS = float(ndtri((1 + INTERVAL) / 2))  # of a normal, to either side
 TINY = 1e-300  # a bound that has underflowed
 
 Confidence = Literal["high", "medium", "low"]
@@ -129,16 +130,18 @@ class ConversionModel:
             out += self.choice.correction(matrix)
         return out
 
-    def shape(self, matrix: Floats, *, chosen: bool = False) -> Floats:
-        """Shape of the Gamma around each row's estimate, ``(n,)``; `chosen` as for `predict`.
+    def interval(self, matrix: Floats, *, chosen: bool = False) -> tuple[Floats, Floats]:
+        """Factors from the rate to the ends of its interval, ``(n,)``; `chosen` as for `predict`.
 
-        Its variance relative to the estimate, 1 / shape, is that around creators whom brands chose,
-        and what correcting for their choice may be wrong by.
+        Those of the Gamma around creators whom brands chose; to their logarithms is added, as
+        deviations add, what the correction for that choice may be off by.
         """
-        shape = gamma_shape(self.calibration, matrix)
+        lower, upper = interval_factors(gamma_shape(self.calibration, matrix))
         if self.choice is None or chosen:
-            return shape
-        return 1.0 / (1.0 / shape + self.choice.variance(matrix))
+            return lower, upper
+        more = SIGMAS * self.choice.deviation(matrix)
+        log_lower, log_upper = np.log(np.maximum(lower, TINY)), np.log(upper)
+        return np.exp(-np.hypot(log_lower, more)), np.exp(np.hypot(log_upper, more))
 
     def predict(self, matrix: Floats, *, chosen: bool = False) -> Predictions:
         """Expected rates and counts for rows of features, ``(n, n_features)``.
@@ -151,7 +154,7 @@ class ConversionModel:
         fitted = self.calibration
         score = self.log_rate(matrix, chosen=chosen)
         rate = np.exp(score)
-        lower, upper = interval_factors(self.shape(matrix, chosen=chosen))
+        lower, upper = self.interval(matrix, chosen=chosen)
         reach = np.exp(self.reach.log_mean(matrix))
         click_rate = (
             np.full(len(matrix), np.nan)
@@ -191,9 +194,12 @@ class ConversionModel:
 
     def draw_rates(self, matrix: Floats, draws: int, rng: np.random.Generator) -> Floats:
         """Draw true rates around the estimates, ``(draws, n)``."""
-        shape = self.shape(matrix)
+        shape = gamma_shape(self.calibration, matrix)
         rate = np.exp(self.log_rate(matrix))
         out: Floats = rng.gamma(shape, rate / shape, size=(draws, len(matrix)))
+        if self.choice is not None:
+            sigma = self.choice.deviation(matrix)
+            out *= np.exp(sigma * rng.standard_normal(out.shape) - sigma**2 / 2)
         return out
 
 

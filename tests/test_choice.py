@@ -80,5 +80,10 @@ def test_rates_of_creators_nobody_chose_come_out_nearer_the_truth():
     assert 0.1 < corrected_rows.mean() < 1
     # What is corrected is doubted too, and nothing else.
     assert (told.spread[corrected_rows] > plain_told.spread[corrected_rows]).all()
-    assert np.array_equal(told.spread[~corrected_rows], plain_told.spread[~corrected_rows])
+    assert told.spread[~corrected_rows] == pytest.approx(plain_told.spread[~corrected_rows])
+    # Draws are around the same rates, and as wide as the intervals say.
+    drawn = corrected.draw_rates(matrix[:300], 4_000, np.random.default_rng(5))
+    assert drawn.mean(axis=0) == pytest.approx(told.rate[:300], rel=0.15)
+    inside = (drawn >= told.rate_low[:300]) & (drawn <= told.rate_high[:300])
+    assert inside.mean() == pytest.approx(0.8, abs=0.05)
     assert np.array_equal(corrected.predict(matrix, chosen=True).spread, plain_told.spread)
