@@ -23,7 +23,6 @@ from training import pipeline
 from training.bootstrap import LEVEL, Figure
 from training.dataset import labelled_rows
 from training.drift import Shift
-from training.finetune_taught import noted_in
 from training.monitor_drift import PREDICTED, Comparison, Watched, compare, watched_of
 from training.monitor_outcomes import SURE, NewOutcomes, judge, promised, unseen
 from training.plots import importances
@@ -88,10 +87,7 @@ def run(
     registry = Registry(settings.registry_uri, settings.artifacts)
     version = registry.version(which)
     bundle = bundles.load(registry.fetch(version, settings.bundles))
-    tables = pipeline.read(settings, source, report)
-    own = settings.model_copy(update={"currency": bundle.manifest.currency})
-    taught = noted_in(bundle.manifest.params)
-    material, _ = pipeline.prepare(own, source, tables, bundle.encoder, taught, report)
+    material = pipeline.prepare_as(settings, source, bundle, report)
     then_us, now_us = bundle.index.as_of_us, material.index.as_of_us
     watched = watched_of(bundle, f"version {version.version}")
     if now_us < then_us:
@@ -110,7 +106,7 @@ def run(
     facts = {
         "watched": f"{watched.name}, {watched.model.kind}",
         "tables": without_password(source),
-        "data digest": tables.digest[:12],
+        "data digest": material.tables.digest[:12],
         "then": day(then_us),
         "now": day(now_us),
     }

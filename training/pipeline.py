@@ -26,7 +26,7 @@ from models.niche import NicheModel, fit_niche, zero_shot
 from models.profiles import Known, know
 from models.registry import Registry, Version
 from training.dataset import draw_candidates, labelled_rows, split_by_time
-from training.finetune_taught import rows_begun_since, seen_until_us
+from training.finetune_taught import noted_in, rows_begun_since, seen_until_us
 from training.gate import Decision
 from training.judging import Learning, assess, steps
 from training.learning import (
@@ -157,6 +157,16 @@ def prepare(
     with report.step("Profiling creators", len(facts.creator_id)) as done:
         index = indexes.build(known, done)
     return Material(source, tables, encoder, taught_until_us, known, index), encoded
+
+
+def prepare_as(
+    settings: TrainingSettings, source: str, bundle: Bundle, report: Reporter
+) -> Material:
+    """Read and prepare tables as a bundle reads them: by its encoder, and in its currency."""
+    tables = read(settings, source, report)
+    own = settings.model_copy(update={"currency": bundle.manifest.currency})
+    taught = noted_in(bundle.manifest.params)
+    return prepare(own, source, tables, bundle.encoder, taught, report)[0]
 
 
 def read(

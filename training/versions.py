@@ -18,10 +18,9 @@ from models.registry import CHAMPION, Registry, Version
 from training.card import facts_of, limits
 from training.dataset import split_at
 from training.evaluate import Evaluation, headline
-from training.finetune_taught import noted_in
 from training.judging import assess, steps
 from training.learning import too_close
-from training.pipeline import Reporter, learning_of, prepare, read, reader
+from training.pipeline import Reporter, learning_of, prepare_as, reader
 from training.promotion import rival, standing
 from training.publishing import day, without_password
 from training.report import Page, write_report
@@ -65,10 +64,7 @@ def evaluate(
     registry = Registry(settings.registry_uri, settings.artifacts)
     version = registry.version(which)
     bundle = bundles.load(registry.fetch(version, settings.bundles))
-    tables = read(settings, source, report)
-    own = settings.model_copy(update={"currency": bundle.manifest.currency})
-    taught = noted_in(bundle.manifest.params)
-    material, _ = prepare(own, source, tables, bundle.encoder, taught, report)
+    material = prepare_as(settings, source, bundle, report)
     learning = learning_of(material, params_of(bundle, settings.fit_params), report)
     if isinstance(learning, str):
         raise DataError(f"{source}: {learning}")
@@ -84,7 +80,7 @@ def evaluate(
     if champion is not None and champion.version.version == version.version:
         champion = None  # it is the one that is judged
     with report.step("Judging the model", steps(full) + 1) as done:
-        other = rival(learning, champion, reader(own, material, report))
+        other = rival(learning, champion, reader(settings, material, report))
         done(1)
         beside = [] if other is None or other.candidate is None else [other.candidate]
         evaluation = assess(learning, model, beside, full=full, done=done)
@@ -92,7 +88,7 @@ def evaluate(
         title=f"Version {version.version}, judged on data to {day(material.index.as_of_us)}",
         simulated=settings.calls_simulated(source),
         facts=facts_of(
-            {"data digest": tables.digest[:12], "text encoder": bundle.encoder.name},
+            {"data digest": material.tables.digest[:12], "text encoder": bundle.encoder.name},
             without_password(source),
             day(material.index.as_of_us),
             {},
@@ -101,13 +97,13 @@ def evaluate(
         decision=None,
         limits=limits(evaluation, model.kind),
     )
-    name = f"evaluation-version-{version.version}-{tables.digest[:8]}"
+    name = f"evaluation-version-{version.version}-{material.tables.digest[:8]}"
     files = write_report(page, settings.home / "reports", name)
     run_id = registry.record(
         f"evaluation of version {version.version}",
         {"version": version.version, "tables": without_password(source)},
         headline(evaluation),
-        {"data_digest": tables.digest, "simulated": str(page.simulated).lower()},
+        {"data_digest": material.tables.digest, "simulated": str(page.simulated).lower()},
         parent=version.run_id,
         files={"report": files},
     )
