@@ -6,7 +6,7 @@ import pytest
 from features.catalogue import BY_NAME, FEATURE_NAMES
 from features.rates import RateHistory
 from training.dataset import labelled_rows
-from training.holdout import hide, knows_later
+from training.holdout import hide_brands, hide_creators, knows_later
 
 
 @pytest.fixture(scope="module")
@@ -18,18 +18,34 @@ def column(rows, name):
     return rows.matrix[:, FEATURE_NAMES.index(name)]
 
 
-def test_the_hidden_have_no_past_and_each_is_hidden_once(small_known, rows):
-    of_brand = small_known.facts.outcomes.brand[rows.outcome]
-    times = np.zeros((2, len(rows)))
+@pytest.mark.parametrize("hide", [hide_brands, hide_creators])
+def test_each_is_hidden_once_and_with_all_it_did(small_known, rows, hide):
+    outcomes = small_known.facts.outcomes
+    owner = (outcomes.brand if hide is hide_brands else outcomes.creator)[rows.outcome]
+    times = np.zeros(len(rows))
     for hidden in hide(small_known, rows, 0):
-        assert (column(rows, "past_impressions_log")[hidden.creator] > 0).any()
-        assert (column(hidden.rows, "past_impressions_log")[hidden.creator] == 0).all()
-        assert not set(of_brand[hidden.brand]) & set(of_brand[~hidden.brand])
-        times += np.stack([hidden.brand, hidden.creator])
+        assert not set(owner[hidden.past]) & set(owner[~hidden.past])
+        times += hidden.past
     assert (times == 1).all()
 
 
-def test_what_is_not_of_collaborations_stays(small_known, rows):
+def test_hidden_creators_have_no_past(small_known, rows):
+    for hidden in hide_creators(small_known, rows, 0):
+        assert (column(rows, "past_impressions_log")[hidden.past] > 0).any()
+        assert (column(hidden.rows, "past_impressions_log")[hidden.past] == 0).all()
+
+
+def test_creators_keep_what_they_did_for_others_than_the_hidden_brands(small_known, rows):
+    for hidden in hide_brands(small_known, rows, 0):
+        before = column(rows, "past_impressions_log")[hidden.past]
+        after = column(hidden.rows, "past_impressions_log")[hidden.past]
+        assert (after <= before).all()
+        assert (after > 0).any()
+        assert (after < before).any()
+
+
+@pytest.mark.parametrize("hide", [hide_brands, hide_creators])
+def test_what_is_not_of_collaborations_stays(small_known, rows, hide):
     hidden = next(hide(small_known, rows, 0)).rows
     for place, name in enumerate(FEATURE_NAMES):
         if BY_NAME[name].family in ("text", "engagement", "size", "price"):

@@ -27,29 +27,37 @@ FOLDS = 4
 
 @dataclass(frozen=True)
 class Hidden:
-    """Rows rebuilt without the past of some brands and some creators.
+    """Rows rebuilt without the past of some brands, or of some creators.
 
     Attributes:
         rows: The rows that were given, with other features.
-        brand, creator: Whose past is hidden, ``(n,)`` each. A published advertisement stays.
+        past: Whose collaborations are hidden, ``(n,)``. A published advertisement stays.
     """
 
     rows: Rows
-    brand: NDArray[np.bool_]
-    creator: NDArray[np.bool_]
+    past: NDArray[np.bool_]
 
 
-def hide(known: Known, rows: Rows, seed: int) -> Iterator[Hidden]:
-    """Strike brands and creators from the history, fold by fold, and build rows again."""
+def hide_brands(known: Known, rows: Rows, seed: int) -> Iterator[Hidden]:
+    """Strike brands from the history, fold by fold, and build the rows again.
+
+    What their creators did for other brands stays: so it is when a new brand comes.
+    """
+    return _hide(known, rows, known.facts.outcomes.brand, seed)
+
+
+def hide_creators(known: Known, rows: Rows, seed: int) -> Iterator[Hidden]:
+    """The same with creators: what their brands learned from others stays."""
+    return _hide(known, rows, known.facts.outcomes.creator, seed)
+
+
+def _hide(known: Known, rows: Rows, owner: Ints, seed: int) -> Iterator[Hidden]:
     outcomes = known.facts.outcomes
-    rng = np.random.default_rng(seed)
-    fold_of_brand = _folds(rng, outcomes.brand)
-    fold_of_creator = _folds(rng, outcomes.creator)
+    fold_of = _folds(np.random.default_rng(seed), owner)
     for fold in range(FOLDS):
-        brand, creator = fold_of_brand == fold, fold_of_creator == fold
-        left = with_outcomes(known, outcomes.take(np.flatnonzero(~brand & ~creator)))
-        matrix = rows_again(left, known, rows)
-        yield Hidden(replace(rows, matrix=matrix), brand[rows.outcome], creator[rows.outcome])
+        past = fold_of == fold
+        left = with_outcomes(known, outcomes.take(np.flatnonzero(~past)))
+        yield Hidden(replace(rows, matrix=rows_again(left, known, rows)), past[rows.outcome])
 
 
 def _folds(rng: np.random.Generator, codes: Ints) -> Ints:

@@ -21,7 +21,7 @@ from models.profiles import Known
 from training.baselines import fit_logistic, rate_of, rules
 from training.dataset import Candidates, Rows, Split, Strings
 from training.evaluate import SERVED, Candidate, Evaluation, Judged, evaluate
-from training.holdout import FOLDS, Hidden, hide
+from training.holdout import FOLDS, Hidden, hide_brands, hide_creators
 from training.learning import MIN_PART, fit_before_test
 
 MODEL, LOGISTIC = "model", "logistic regression"
@@ -104,7 +104,7 @@ def assess(
 
 def steps(full: bool) -> int:
     """How many steps `assess` tells of."""
-    return 2 + (len(FAMILIES) + FOLDS if full else 0)
+    return 2 + (len(FAMILIES) + 2 * FOLDS if full else 0)
 
 
 def without(family: str, params: FitParams) -> FitParams:
@@ -227,23 +227,22 @@ def _cold(learning: Learning, done: Callable[[int], None]) -> dict[str, list[Can
     """The test rows as if of brands never seen, and of creators never sponsored.
 
     Each row is judged once as the one and once as the other, by models that were fitted without
-    the brands and creators of its fold; none where a fold leaves too little to learn from.
+    the brands, or the creators, of its fold; none where a fold leaves too little to learn from.
     """
-    n = len(learning.test)
-    out: dict[str, dict[str, _Filled]] = {COLD_BRAND: {}, COLD_CREATOR: {}}
-    for hidden in hide(learning.known, learning.rows, learning.params.seed):
-        candidates = _without_the_hidden(learning, hidden)
-        done(1)
-        if candidates is None:
-            return {}
-        test = learning.split.test
-        for part, kept in ((COLD_BRAND, hidden.brand[test]), (COLD_CREATOR, hidden.creator[test])):
+    known, rows, seed = learning.known, learning.rows, learning.params.seed
+    out = {}
+    for part, hide in ((COLD_BRAND, hide_brands), (COLD_CREATOR, hide_creators)):
+        filled: dict[str, _Filled] = {}
+        for hidden in hide(known, rows, seed):
+            candidates = _without_the_hidden(learning, hidden)
+            done(1)
+            if candidates is None:
+                return {}
             for one in candidates:
-                out[part].setdefault(one.name, _Filled.of(n)).fill(kept, one)
-    return {
-        part: [Candidate(name, found.score, found.rate) for name, found in of_part.items()]
-        for part, of_part in out.items()
-    }
+                place = filled.setdefault(one.name, _Filled.of(len(learning.test)))
+                place.fill(hidden.past[learning.split.test], one)
+        out[part] = [Candidate(name, found.score, found.rate) for name, found in filled.items()]
+    return out
 
 
 @dataclass(frozen=True)
@@ -263,11 +262,10 @@ class _Filled:
 
 def _without_the_hidden(learning: Learning, hidden: Hidden) -> list[Candidate] | None:
     """The model and the baselines fitted without what is hidden, for all test rows."""
-    strange = hidden.brand | hidden.creator
     split = replace(
         learning.split,
-        fit=learning.split.fit[~strange[learning.split.fit]],
-        later=learning.split.later[~strange[learning.split.later]],
+        fit=learning.split.fit[~hidden.past[learning.split.fit]],
+        later=learning.split.later[~hidden.past[learning.split.later]],
     )
     early, later = (hidden.rows.take(part) for part in (split.fit, split.later))
     for part in (early, later):
