@@ -406,8 +406,71 @@ class Brief(_Strict):
     audience: Annotated[tuple[AudienceNeed, ...], Field(max_length=50)] = ()
     lookalikes: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
     budget: Budget | None = None
+    product_cost: Annotated[
+        _Finite | None,
+        Field(
+            description="What one product costs you, in the currency of the prices: what a post "
+            "costs of those who take a product instead of money, where that is less"
+        ),
+    ] = None
+    explore_share: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=0.5,
+            allow_inf_nan=False,
+            strict=True,
+            description="Share of the list that goes to promising creators of whom little is "
+            "known, drawn by chance and marked",
+        ),
+    ] = 0.0
     limit: Annotated[int, Field(ge=1, le=500, strict=True)] = 20
     explain: StrictBool = True
+
+
+_Share = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False, strict=True)]
+
+
+class MaxShare(_Strict):
+    """Most of the money spent that may go to one platform or niche.
+
+    A number holds for each of them; an object for those it names.
+    """
+
+    platform: _Share | dict[Platform, _Share] | None = None
+    niche: _Share | dict[Name, _Share] | None = None
+
+
+class Constraints(_Strict):
+    """What a plan has to keep beside the budget."""
+
+    min_creators: Annotated[int, Field(ge=0, le=500, strict=True)] = 0
+    max_creators: Annotated[int, Field(ge=1, le=500, strict=True)] | None = None
+    max_share: MaxShare = MaxShare()
+    must_have: Annotated[tuple[Name, ...], Field(max_length=500)] = ()
+    never: Annotated[tuple[Name, ...], Field(max_length=10_000)] = ()
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.max_creators is not None and self.min_creators > self.max_creators:
+            raise ValueError(
+                f"min_creators {self.min_creators} is above max_creators {self.max_creators}"
+            )
+        both = set(self.must_have) & set(self.never)
+        if both:
+            raise ValueError(f"{min(both)!r} is in must_have and in never")
+        return self
+
+
+class PlanRequest(Brief):
+    """A brief whose budget is to be spread over creators (``POST /v1/portfolios``)."""
+
+    budget: Budget
+    constraints: Constraints = Constraints()
+    campaign_id: Annotated[
+        Name | None,
+        Field(description="Keeps the plan as this campaign's: its report is against it"),
+    ] = None
 
 
 def tier_of(follower_count: float) -> str | None:

@@ -6,10 +6,13 @@ Plain frozen data. Knows nothing of how any of it is found (`ranker`, `describe`
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from models.conversion import Confidence
-from models.portfolio import Forecast
+from models.forecast import Forecast
 from models.reasons import Reason
+
+CostBasis = Literal["price", "estimate", "gift"]
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,19 @@ class NicheShare:
 
 @dataclass(frozen=True)
 class Expected:
-    """What booking one post is expected to bring; None where the model cannot tell."""
+    """What booking one post is expected to bring; None where the model cannot tell.
+
+    `cost_basis` says what the cost is: a price, an estimate (`cost_interval` bounds its middle
+    80%), or the product that is taken instead.
+    """
 
     impressions: Interval | None
     clicks: float | None
     conversions: float | None
     cost: float | None
     cost_is_estimate: bool
+    cost_basis: CostBasis | None
+    cost_interval: Interval | None
     cost_per_conversion: float | None
 
 
@@ -53,7 +62,11 @@ class EvidencePost:
 
 @dataclass(frozen=True)
 class Item:
-    """One creator of the answer."""
+    """One creator of the answer.
+
+    `explored`: it stands there by chance, to be learned of; `propensity` is the probability that
+    it was shown at its place.
+    """
 
     rank: int
     creator_id: str
@@ -67,38 +80,116 @@ class Item:
     conversion_rate: Interval | None
     expected: Expected
     confidence: Confidence
+    explored: bool
+    propensity: float
     reasons: tuple[Reason, ...]
     evidence: tuple[EvidencePost, ...]
 
 
 @dataclass(frozen=True)
 class Pick:
-    """One creator of a plan."""
+    """One creator of a plan.
+
+    Attributes:
+        expected_conversions: Of a post by itself.
+        adds_conversions: What is left of that where others of the plan reach the same people.
+    """
 
     creator_id: str
+    handle: str
+    platform: str
     cost: float
     price_is_estimate: bool
+    cost_basis: CostBasis | None
     expected_conversions: float | None
+    adds_conversions: float | None
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How much of what a plan's creators bring by themselves is brought by others of it too.
+
+    Attributes:
+        share: Of the sum of their conversions.
+        known_audiences, estimated_audiences: Creators whose audience the tables tell, and others.
+    """
+
+    share: float
+    known_audiences: int
+    estimated_audiences: int
+    note: str
+
+
+@dataclass(frozen=True)
+class LargeAccount:
+    """What the same budget buys in one large account; None where it buys none.
+
+    `plan_brings_more` is the probability of that.
+    """
+
+    creator_id: str | None
+    handle: str | None
+    posts: int
+    cost: float | None
+    expected_conversions: Forecast | None
+    plan_brings_more: float | None
+    text: str
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A budget spent; the forecast is None where the model cannot tell."""
+    """A budget spent; what the model cannot tell is None.
+
+    `of_best`: the plan brings at least this share of what the best one would.
+    """
 
     budget: float
     currency: str
     spend: float
     picked: tuple[Pick, ...]
     expected_conversions: Forecast | None
+    of_best: float | None
+    overlap: Overlap | None
+    large_account: LargeAccount | None
+
+
+@dataclass(frozen=True)
+class Relaxation:
+    """What a filter set a little wider would bring.
+
+    Attributes:
+        filter: Its name, as in `removed_by`.
+        change: What to change in the brief, as a JSON merge patch (RFC 7396).
+        creators: How many more would be eligible.
+        cost_per_conversion: What a conversion costs with those, against those eligible now; None
+            where either is not known.
+    """
+
+    filter: str
+    change: dict[str, Any]
+    creators: int
+    cost_per_conversion: float | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Where nobody passes every filter: the fewest filters that would have to go, and for whom."""
+
+    filters: tuple[str, ...]
+    creators: int
+    text: str
 
 
 @dataclass(frozen=True)
 class PoolCounts:
-    """How many creators there are, and what took the others out."""
+    """How many creators there are, what took the others out, and what would bring some back."""
 
     creators: int
     eligible: int
     removed_by: dict[str, int]
+    relaxations: tuple[Relaxation, ...] = ()
+    nearest: Nearest | None = None
 
 
 @dataclass(frozen=True)

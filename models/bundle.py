@@ -15,6 +15,7 @@ import json
 import shutil
 import tempfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,6 +41,7 @@ from models.conversion import Calibration, ConversionModel
 from models.heuristic import HeuristicModel
 from models.index import Evidence, Index
 from models.niche import NicheModel
+from models.overlap import Audiences, audiences
 from models.prices import PriceModel
 from models.projection import Projection
 from models.stage import Stage
@@ -124,6 +126,11 @@ class Bundle(Content):
     """A model ready to answer, with what it says of itself."""
 
     manifest: Manifest
+
+    @cached_property
+    def audiences(self) -> Audiences:
+        """Where every creator's audience lives and what it likes."""
+        return audiences(self.index, self.niche.resolve)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 import numpy as np
-from scipy.special import gammaincinv, ndtri
+from scipy.special import gammaincinv, ndtr, ndtri
 
 from features.catalogue import FEATURE_NAMES
 from features.windows import Floats, Ints
@@ -21,6 +21,8 @@ from models.stage import Stage
 INTERVAL = 0.8  # `low` and `high` bound the middle 80%
 KNOWLEDGE = FEATURE_NAMES.index("past_impressions_log")
 SIGMAS = float(ndtri((1 + INTERVAL) / 2))  # of a normal, to either side
+TOGETHER = 0.5
+GRID = np.linspace(-4.5, 4.5, 181)  # standard deviations
 TINY = 1e-300  # a bound that has underflowed
 
 Confidence = Literal["high", "medium", "low"]
@@ -193,14 +195,36 @@ class ConversionModel:
         return total
 
     def draw_rates(self, matrix: Floats, draws: int, rng: np.random.Generator) -> Floats:
-        """Draw true rates around the estimates, ``(draws, n)``."""
+        """Draw true rates of creators for one brief around the estimates, ``(draws, n)``.
+
+        What is not known of a brief is not known of all its creators: `TOGETHER` of the variance
+        of their logarithms is common to a draw (a Gaussian copula; Nelsen 2006).
+        """
         shape = gamma_shape(self.calibration, matrix)
         rate = np.exp(self.log_rate(matrix))
-        out: Floats = rng.gamma(shape, rate / shape, size=(draws, len(matrix)))
+        out: Floats = rate * _gamma(shape, _normals(draws, len(matrix), rng))
         if self.choice is not None:
             sigma = self.choice.deviation(matrix)
-            out *= np.exp(sigma * rng.standard_normal(out.shape) - sigma**2 / 2)
+            out *= np.exp(sigma * _normals(draws, len(matrix), rng) - sigma**2 / 2)
         return out
+
+
+def _normals(draws: int, n: int, rng: np.random.Generator) -> Floats:
+    """Standard normals of which each row's are correlated by `TOGETHER`, ``(draws, n)``."""
+    common = rng.standard_normal((draws, 1))
+    own = rng.standard_normal((draws, n))
+    out: Floats = np.sqrt(TOGETHER) * common + np.sqrt(1 - TOGETHER) * own
+    return out
+
+
+def _gamma(shape: Floats, normal: Floats) -> Floats:
+    """Gamma variates of mean 1 at the quantiles of normal ones, ``(draws, n)``.
+
+    The quantile function is looked up on a grid, for it is dear to compute.
+    """
+    table = gammaincinv(shape[:, np.newaxis], ndtr(GRID)) / shape[:, np.newaxis]
+    columns = [np.interp(normal[:, i], GRID, table[i]) for i in range(len(shape))]
+    return np.column_stack(columns) if columns else np.empty((len(normal), 0))
 
 
 def interval_factors(shape: Floats) -> tuple[Floats, Floats]:

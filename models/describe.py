@@ -80,12 +80,27 @@ def similar(bundle: Bundle, creator_id: str, limit: int) -> tuple[Item, ...]:
             match=float(np.clip(likeness, 0.0, 1.0)),
             score=None,
             conversion_rate=None,
-            expected=Expected(None, None, None, _known(index.price[place]), False, None),
+            expected=_only_price(_known(index.price[place])),
             confidence="low",
+            explored=False,
+            propensity=1.0,
             reasons=(),
             evidence=(),
         )
         for number, (place, likeness) in enumerate(found)
+    )
+
+
+def _only_price(price: float | None) -> Expected:
+    return Expected(
+        impressions=None,
+        clicks=None,
+        conversions=None,
+        cost=price,
+        cost_is_estimate=False,
+        cost_basis=None if price is None else "price",
+        cost_interval=None,
+        cost_per_conversion=None,
     )
 
 

@@ -130,10 +130,12 @@ class Pool:
     Attributes:
         eligible: Places of the creators that pass every filter, ascending.
         removed_by: How many each filter took out, of those that the filters before it had left.
+        checks: Every filter that was set, in their order: its name, and who passes ``(n,)``.
     """
 
     eligible: Ints
     removed_by: dict[str, int]
+    checks: tuple[tuple[str, Mask], ...]
 
 
 def filter_pool(index: Index, brief: Brief, niche: NicheModel) -> Pool:
@@ -144,12 +146,13 @@ def filter_pool(index: Index, brief: Brief, niche: NicheModel) -> Pool:
     """
     left = np.ones(len(index), dtype=bool)
     removed: dict[str, int] = {}
-    for name, passes in _checks(index, brief, niche):
+    checks = _checks(index, brief, niche)
+    for name, passes in checks:
         taken = left & ~passes
         if taken.any():
             removed[name] = removed.get(name, 0) + int(taken.sum())
         left &= passes
-    return Pool(np.flatnonzero(left).astype(np.int64), removed)
+    return Pool(np.flatnonzero(left).astype(np.int64), removed, tuple(checks))
 
 
 def _checks(index: Index, brief: Brief, niche: NicheModel) -> list[tuple[str, Mask]]:

@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri
 
 from features.schemas import PLATFORMS
 from features.windows import Floats, Ints
 
+SIGMAS = float(ndtri(0.9))  # of a normal, to either side of its middle 80%
 PRICED_MIN = 20  # with fewer priced creators there is no estimate
 
 
@@ -29,13 +31,20 @@ class PriceModel:
     slope: float
     residual: float
 
-    def estimate(self, platform: Ints, followers_log: Floats) -> Floats:
-        """Expected price, ``(n,)``; NaN where followers are unknown or the line has no price."""
+    def estimate(self, platform: Ints, followers_log: Floats) -> tuple[Floats, Floats, Floats]:
+        """Expected price and the middle 80% of prices, ``(n,)`` each.
+
+        NaN where followers are unknown or the line has no price.
+        """
         line = np.asarray(self.intercept)[platform] + self.slope * followers_log
         # The mean of a lognormal lies above its median.
         mean = np.expm1(line + self.residual**2 / 2)
-        out: Floats = np.where(mean > 0, mean, np.nan)
-        return out
+        mean = np.where(mean > 0, mean, np.nan)
+        low, high = (
+            np.where(np.isnan(mean), np.nan, np.maximum(np.expm1(line + sigmas * self.residual), 0))
+            for sigmas in (-SIGMAS, SIGMAS)
+        )
+        return mean, low, high
 
 
 def fit_prices(price: Floats, platform: Ints, followers_log: Floats) -> PriceModel | None:
@@ -51,6 +60,7 @@ def fit_prices(price: Floats, platform: Ints, followers_log: Floats) -> PriceMod
     design = np.column_stack([np.ones(len(known)), followers_log[known] - centre, onehot])
     ridge = np.diag([0.0, 1e-3, *([1.0] * len(PLATFORMS))])
     weights = np.linalg.solve(design.T @ design + ridge, design.T @ target)
-    residual = float(np.std(target - design @ weights))
+    # Two are spent on level and slope.
+    residual = float(np.std(target - design @ weights, ddof=2))
     intercept = tuple(float(weights[0] - weights[1] * centre + extra) for extra in weights[2:])
     return PriceModel(intercept, float(weights[1]), residual)

@@ -1,114 +1,145 @@
 """A brief and a bundle make a recommendation.
 
-Reads top to bottom: encode, filter, candidates, rows, predictions, order, plan, reasons. Knows
-nothing of HTTP, databases or MLflow.
+Reads top to bottom: score, order, plan, reasons. Knows nothing of HTTP, databases or MLflow.
 """
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from features.catalogue import FEATURE_NAMES
-from features.facts import brand_code, brief_text
-from features.language import detect
 from features.pair import BriefProfile, pair_features
-from features.schemas import Brief, BriefError, Objective
-from features.vectors import snap
+from features.schemas import Brief, BriefError, Constraints, PlanRequest
 from features.windows import Floats, Ints
-from models import index as indexes
-from models import portfolio, reasons
-from models.answer import Expected, Interval, Item, Pick, Plan, PoolCounts, Recommendation
+from models import reasons
+from models.answer import Expected, Interval, Item, Plan, PoolCounts, Recommendation
 from models.bundle import Bundle
-from models.conversion import ConversionModel, Predictions
+from models.conversion import ConversionModel
 from models.describe import evidence, identity, niche_mix
+from models.explore import Shown, choose_shown
 from models.index import Index, Pool
-from models.profiles import profile_brief
+from models.planning import plan, required_places
 from models.reasons import Reason
+from models.relax import nearest, relaxations
+from models.scoring import BASES, ESTIMATE, Scored, payable, score, score_places
 
-CANDIDATES = 2_000  # creators scored in full: those nearest to the brief
 TYPICAL_SAMPLE = 500  # creators that "typical" in a reason is measured on
-PLANNED = 500  # creators a plan may choose from: those with the most conversions for the money
 
 TOPIC_SIMILARITY = FEATURE_NAMES.index("topic_similarity")
-FOLLOWERS_LOG = FEATURE_NAMES.index("followers_log")
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Candidates with their rows and predictions, in no order: what the service scored.
+class Answered:
+    """A recommendation with all that it was chosen from.
 
     Attributes:
-        places: Places in the index, ``(n,)``.
-        matrix: Rows of features, ``(n, n_features)``.
-        cost: Price, or its estimate; NaN where neither is known.
-        objective_score: What the order is by, ``(n,)``.
+        order: Rows of `scored`, those shown first, then the others, best first.
+        propensity: Probability that each one shown was shown at its place, in their order.
     """
 
-    brief: BriefProfile
-    places: Ints
-    matrix: Floats
-    predictions: Predictions
-    cost: Floats
-    cost_is_estimate: np.ndarray[tuple[int], np.dtype[np.bool_]]
-    objective_score: Floats
+    recommendation: Recommendation
+    scored: Scored
+    order: Ints
+    propensity: Floats
 
 
-def recommend(bundle: Bundle, brief: Brief) -> Recommendation:
+@dataclass(frozen=True)
+class Portfolio:
+    """A plan for a brief, with all that it was chosen from.
+
+    Attributes:
+        order: Rows of `scored`, those booked first, then the others, best first.
+    """
+
+    as_of_us: int
+    pool: PoolCounts
+    plan: Plan
+    scored: Scored
+    order: Ints
+
+
+def recommend(bundle: Bundle, brief: Brief, seed: int = 0) -> Recommendation:
     """Rank the creators for a brief.
+
+    Args:
+        bundle: What to answer with.
+        brief: What is asked.
+        seed: Of the places that are given by chance.
 
     Raises:
         BriefError: The brief asks for what cannot be answered.
     """
-    index = bundle.index
-    _check_currency(index, brief)
+    return answer(bundle, brief, seed).recommendation
+
+
+def answer(bundle: Bundle, brief: Brief, seed: int = 0) -> Answered:
+    """The same, and what it was chosen from.
+
+    Raises:
+        BriefError: The brief asks for what cannot be answered.
+    """
+    _check_currency(bundle.index, brief)
     scored, pool = score(bundle, brief)
-    order = _order(scored)
-    shown = order[: brief.limit]
-    return Recommendation(
-        as_of_us=index.as_of_us,
-        pool=PoolCounts(len(index), len(pool.eligible), pool.removed_by),
+    order = scored.order
+    shown = choose_shown(
+        order,
+        scored.objective_score,
+        scored.predictions.spread,
+        brief.limit,
+        brief.explore_share,
+        np.random.default_rng(seed),
+    )
+    planned = None
+    if brief.budget is not None:
+        planned = plan(bundle, brief, brief.budget, Constraints(), scored).plan
+    recommendation = Recommendation(
+        as_of_us=bundle.index.as_of_us,
+        pool=_pool(bundle, brief, scored, pool),
         items=_items(bundle, brief, scored, shown),
-        portfolio=_plan(bundle, brief, scored, order),
+        portfolio=planned,
+    )
+    return Answered(recommendation, scored, _first(shown.rows, order), shown.propensity)
+
+
+def portfolio(bundle: Bundle, request: PlanRequest) -> Portfolio:
+    """Spread a brief's budget over creators, within its constraints.
+
+    Raises:
+        BriefError: The brief asks for what cannot be answered, or no plan keeps the constraints.
+    """
+    _check_currency(bundle.index, request)
+    scored, pool = score(bundle, request)
+    # Whom the plan must hold may be anyone, also whom a filter takes out.
+    must = required_places(bundle, request.constraints.must_have, "must_have")
+    required_places(bundle, request.constraints.never, "never")
+    missing = np.setdiff1d(must, scored.places)
+    if len(missing):
+        places = np.union1d(scored.places, missing)
+        scored = score_places(bundle, request, scored.brief, places)
+    planned = plan(bundle, request, request.budget, request.constraints, scored)
+    return Portfolio(
+        as_of_us=bundle.index.as_of_us,
+        pool=_pool(bundle, request, scored, pool),
+        plan=planned.plan,
+        scored=scored,
+        order=_first(planned.rows, scored.order),
     )
 
 
-def score(bundle: Bundle, brief: Brief) -> tuple[Scored, Pool]:
-    """Find candidates, build their rows, and predict."""
-    index = bundle.index
-    profile = brief_profile(bundle, brief)
-    pool = indexes.filter_pool(index, brief, bundle.niche)
-    places = indexes.candidates(index, pool.eligible, profile.vector, CANDIDATES)
-    matrix = pair_features(index.profiles, places, [profile], np.zeros(len(places), dtype=np.int64))
-    predictions = bundle.model.predict(matrix)
-    cost, estimated = _costs(bundle, places, matrix)
-    return (
-        Scored(
-            brief=profile,
-            places=places,
-            matrix=matrix,
-            predictions=predictions,
-            cost=cost,
-            cost_is_estimate=estimated,
-            objective_score=_objective_score(bundle, brief.objective, predictions, cost),
-        ),
-        pool,
-    )
+def _first(rows: Ints, order: Ints) -> Ints:
+    """Some rows first, then the others in their order."""
+    return np.concatenate([rows, order[~np.isin(order, rows)]]).astype(np.int64)
 
 
-def brief_profile(bundle: Bundle, brief: Brief) -> BriefProfile:
-    """Encode a brief. Lookalikes pull its vector to the middle between it and their topics."""
-    text = brief_text(brief.query, brief.brand.vertical)
-    vector = bundle.encoder.encode([text])[0]
-    places = indexes.lookalike_places(bundle.index, brief)
-    if places:
-        profiles = bundle.index.profiles
-        weighted = profiles.topics[places] * profiles.topic_share[places][:, :, np.newaxis]
-        vector = snap(vector + snap(weighted.sum(axis=(0, 1))))
-    return profile_brief(
-        bundle.niche, bundle.projection, vector, detect([text])[0], brand_code(brief.brand.name)
+def _pool(bundle: Bundle, brief: Brief, scored: Scored, pool: Pool) -> PoolCounts:
+    return PoolCounts(
+        creators=len(bundle.index),
+        eligible=len(pool.eligible),
+        removed_by=pool.removed_by,
+        relaxations=relaxations(bundle, brief, scored, pool) if brief.explain else (),
+        nearest=nearest(pool),
     )
 
 
@@ -120,40 +151,8 @@ def _check_currency(index: Index, brief: Brief) -> None:
         )
 
 
-def _costs(
-    bundle: Bundle, places: Ints, matrix: Floats
-) -> tuple[Floats, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-    known = bundle.index.price[places]
-    missing = np.isnan(known)
-    if bundle.prices is None:
-        return known, np.zeros(len(places), dtype=bool)
-    platform = matrix[:, FEATURE_NAMES.index("platform")].astype(np.int64)
-    estimate = bundle.prices.estimate(platform, matrix[:, FOLLOWERS_LOG])
-    return np.where(missing, estimate, known), missing & ~np.isnan(estimate)
-
-
-def _objective_score(
-    bundle: Bundle, objective: Objective, predictions: Predictions, cost: Floats
-) -> Floats:
-    """Logarithm of what the brief wants most of; a heuristic knows only one order."""
-    if bundle.model.kind == "heuristic" or objective == "conversion_rate":
-        return predictions.score
-    total = predictions.score + np.log(predictions.impressions)
-    return total if objective == "conversions" else total - np.log(_payable(cost))
-
-
-def _payable(cost: Floats) -> Floats:
-    """Costs for a ratio: below one unit of money, one."""
-    return np.maximum(cost, 1.0)
-
-
-def _order(scored: Scored) -> Ints:
-    """Best first; those that cannot be scored last; ties by id (places are sorted by id)."""
-    key = np.where(np.isnan(scored.objective_score), -np.inf, scored.objective_score)
-    return np.argsort(-key, kind="stable").astype(np.int64)
-
-
-def _items(bundle: Bundle, brief: Brief, scored: Scored, rows: Ints) -> tuple[Item, ...]:
+def _items(bundle: Bundle, brief: Brief, scored: Scored, shown: Shown) -> tuple[Item, ...]:
+    rows = shown.rows
     explained = _reasons(bundle, brief, scored, rows) if brief.explain else [()] * len(rows)
     items = []
     for number, row in enumerate(rows):
@@ -171,6 +170,8 @@ def _items(bundle: Bundle, brief: Brief, scored: Scored, rows: Ints) -> tuple[It
                 ),
                 expected=_expected(scored, int(row)),
                 confidence=predictions.confidence(int(row)),
+                explored=bool(shown.explored[number]),
+                propensity=float(shown.propensity[number]),
                 reasons=explained[number],
                 evidence=(
                     evidence(bundle.index, place, scored.brief.vector) if brief.explain else ()
@@ -184,7 +185,8 @@ def _expected(scored: Scored, row: int) -> Expected:
     predictions = scored.predictions
     impressions = predictions.impressions[row]
     conversions = predictions.rate[row] * impressions
-    cost = scored.cost[row]
+    costs = scored.costs
+    cost, basis = costs.cost[row], int(costs.basis[row])
     return Expected(
         impressions=_interval(
             impressions, predictions.impressions_low[row], predictions.impressions_high[row]
@@ -192,7 +194,11 @@ def _expected(scored: Scored, row: int) -> Expected:
         clicks=_or_none(predictions.click_rate[row] * impressions),
         conversions=_or_none(conversions),
         cost=_or_none(cost),
-        cost_is_estimate=bool(scored.cost_is_estimate[row]),
+        cost_is_estimate=basis == ESTIMATE,
+        cost_basis=BASES[basis],
+        cost_interval=(
+            _interval(cost, costs.low[row], costs.high[row]) if basis == ESTIMATE else None
+        ),
         cost_per_conversion=_or_none(cost / conversions) if conversions > 0 else None,
     )
 
@@ -208,14 +214,14 @@ def _reasons(bundle: Bundle, brief: Brief, scored: Scored, rows: Ints) -> list[t
     out = []
     for row, values, amounts in zip(rows, matrix, parts, strict=True):
         extra = []
-        if objective == "value" and not np.isnan(scored.cost[row]):
-            amount = -float(np.log(_payable(scored.cost[row])))
+        if objective == "value" and not np.isnan(scored.costs.cost[row]):
+            amount = -float(np.log(payable(scored.costs.cost[row])))
             extra.append(
                 Reason(
                     "cost",
-                    float(scored.cost[row]),
+                    float(scored.costs.cost[row]),
                     amount,
-                    f"A post costs about {scored.cost[row]:,.0f} {currency}: "
+                    f"A post costs about {scored.costs.cost[row]:,.0f} {currency}: "
                     "money is what conversions are divided by",
                 )
             )
@@ -236,64 +242,6 @@ def _typical(bundle: Bundle, brief: BriefProfile) -> Floats:
 def _median(column: Floats) -> float:
     known = column[~np.isnan(column)]
     return float(np.median(known)) if len(known) else float("nan")
-
-
-def _plan(bundle: Bundle, brief: Brief, scored: Scored, order: Ints) -> Plan | None:
-    if brief.budget is None:
-        return None
-    budget, predictions = brief.budget.amount, scored.predictions
-    if not isinstance(bundle.model, ConversionModel):
-        # Nothing is known of value: only those on top are worth buying, dear or not.
-        top = order[: brief.limit]
-        cost = np.nan_to_num(scored.cost[top], nan=np.inf)
-        rows = top[portfolio.choose_in_order(cost, budget)]
-        return _spent(bundle, brief, scored, rows, None)
-    conversions = predictions.rate * predictions.impressions
-    worth = np.nan_to_num(conversions / _payable(scored.cost), nan=-1.0)
-    near = np.sort(np.argsort(-worth, kind="stable")[:PLANNED])
-    rows = near[portfolio.choose(conversions[near], scored.cost[near], budget)]
-    # The same brief gets the same forecast: chance is seeded by what is asked.
-    asked = brief.model_dump_json(exclude={"limit", "explain"}).encode()
-    seed = int.from_bytes(hashlib.sha256(asked).digest()[:8], "big")
-    rng = np.random.default_rng(seed)
-    outlook = portfolio.forecast(
-        bundle.model.draw_rates(scored.matrix[rows], portfolio.DRAWS, rng),
-        predictions.impressions[rows],
-        predictions.impressions_low[rows],
-        predictions.impressions_high[rows],
-        rng,
-    )
-    return _spent(bundle, brief, scored, rows, outlook)
-
-
-def _spent(
-    bundle: Bundle,
-    brief: Brief,
-    scored: Scored,
-    rows: Ints,
-    outlook: portfolio.Forecast | None,
-) -> Plan:
-    budget = brief.budget
-    if budget is None:
-        raise ValueError("a plan needs a budget")
-    ids = bundle.index.creators["creator_id"].to_numpy(object)[scored.places[rows]]
-    predictions = scored.predictions
-    picked = tuple(
-        Pick(
-            str(creator_id),
-            float(scored.cost[row]),
-            bool(scored.cost_is_estimate[row]),
-            _or_none(predictions.rate[row] * predictions.impressions[row]),
-        )
-        for creator_id, row in zip(ids, rows, strict=True)
-    )
-    return Plan(
-        budget=budget.amount,
-        currency=budget.currency,
-        spend=float(sum(pick.cost for pick in picked)),
-        picked=picked,
-        expected_conversions=outlook,
-    )
 
 
 def _interval(estimate: float, low: float, high: float) -> Interval | None:

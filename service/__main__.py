@@ -63,7 +63,9 @@ def rank(
     holder = ModelHolder(ServiceSettings())
     holder.refresh()
     served = holder.current()
-    answer = wire.recommendation(str(uuid.uuid4()), served, ranker.recommend(served.bundle, brief))
+    recommendation_id = uuid.uuid4()
+    found = ranker.recommend(served.bundle, brief, seed=recommendation_id.int)
+    answer = wire.recommendation(str(recommendation_id), served, found)
     if table:
         show(answer, wide_console())
     else:

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Path, Query, Request
 from fastapi.responses import JSONResponse
 
-from features.schemas import Brief
+from features.schemas import Brief, PlanRequest
 from models import describe, ranker
 from service import wire
 from service.reload import ModelHolder, Served
@@ -45,8 +45,23 @@ def recommend(
 ) -> wire.RecommendationResponse:
     """Rank creators for a brief, with reasons and, where it has a budget, a plan."""
     served = _served(request)
-    answer = ranker.recommend(served.bundle, brief)
-    return wire.recommendation(str(uuid.uuid4()), served, answer)
+    recommendation_id = uuid.uuid4()
+    answer = ranker.recommend(served.bundle, brief, seed=recommendation_id.int)
+    return wire.recommendation(str(recommendation_id), served, answer)
+
+
+@router.post(
+    "/v1/portfolios",
+    summary="Spread a budget over creators",
+    responses={400: {"model": wire.Problem}, 422: PROBLEMS[422], 503: PROBLEMS[503]},
+)
+def plan(
+    request: Request,
+    brief: Annotated[PlanRequest, Body(examples=[wire.EXAMPLE_PLAN])],
+) -> wire.PortfolioResponse:
+    """Plan whom to book for a budget, with overlap, a forecast, and one large account beside it."""
+    served = _served(request)
+    return wire.portfolio(str(uuid.uuid4()), served, ranker.portfolio(served.bundle, brief))
 
 
 @router.get(

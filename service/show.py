@@ -11,6 +11,7 @@ from rich.text import Text
 from service.wire import ItemWire, PlanWire, RecommendationResponse
 
 REASONS_SHOWN = 3
+RELAXATIONS_SHOWN = 3
 HANDLE_WIDTH = 22
 TABLE_WIDTH = 120
 
@@ -29,6 +30,10 @@ def show(answer: RecommendationResponse, console: Console) -> None:
     )
     for name, count in pool.removed_by.items():
         console.print(f"  {count:,} removed by {name}")
+    for relaxation in pool.relaxations[:RELAXATIONS_SHOWN]:
+        console.print(Text(f"  {relaxation.text}"))
+    if pool.nearest is not None:
+        console.print(Text(f"  {pool.nearest.text}"))
     table = Table(show_lines=True)
     for title in ("#", "creator", "niche", "conversion rate", "expected"):
         table.add_column(title, justify="right" if title == "#" else "left")
@@ -70,7 +75,8 @@ def _expected(item: ItemWire) -> str:
         lines.append(f"{expected.conversions:.1f} conversions")
     if expected.cost is not None:
         about = "about " if expected.cost_is_estimate else ""
-        lines.append(f"costs {about}{expected.cost:,.0f}")
+        gift = " (a product)" if expected.cost_basis == "gift" else ""
+        lines.append(f"costs {about}{expected.cost:,.0f}{gift}")
     return "\n".join(lines) or "not known"
 
 
@@ -97,3 +103,7 @@ def _plan(plan: PlanWire, shown: set[str], console: Console) -> None:
         f"{pick.creator_id}{'' if pick.creator_id in shown else ' (below)'}" for pick in plan.picked
     ]
     console.print(Text("  " + ", ".join(ids)))
+    if plan.overlap is not None and plan.picked:
+        console.print(f"  {plan.overlap.share:.1%} of what they bring is brought by two of them")
+    if plan.large_account is not None:
+        console.print(Text(f"  Beside it: {plan.large_account.text}"))

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from models import ranker
 from models.answer import CreatorProfile, Item, Recommendation
 from models.bundle import MODEL_NAME
 from service.reload import Served
@@ -29,6 +30,11 @@ EXAMPLE_BRIEF: dict[str, Any] = {
     },
     "budget": {"amount": 5000, "currency": "USD"},
     "limit": 20,
+}
+
+
+EXAMPLE_PLAN: dict[str, Any] = EXAMPLE_BRIEF | {
+    "constraints": {"min_creators": 5, "max_share": {"platform": 0.8}, "never": []}
 }
 
 
@@ -61,6 +67,12 @@ class ExpectedWire(Wire):
     conversions: float | None
     cost: float | None
     cost_is_estimate: bool = Field(description="The creator names no price: this one is estimated")
+    cost_basis: Literal["price", "estimate", "gift"] | None = Field(
+        description="`gift`: the product's cost, which the creator takes instead of money"
+    )
+    cost_interval: IntervalWire | None = Field(
+        description="The middle 80% of prices, where the price is an estimate"
+    )
     cost_per_conversion: float | None
 
 
@@ -97,25 +109,57 @@ class ItemWire(Wire):
     conversion_rate: IntervalWire | None = Field(description="Conversions for each impression")
     expected: ExpectedWire
     confidence: Literal["high", "medium", "low"]
+    explored: bool = Field(description="Stands there by chance, to be learned of")
+    propensity: float = Field(description="Probability that it was shown at its place")
     reasons: list[ReasonWire]
     evidence: list[EvidenceWire]
 
 
+class RelaxationWire(Wire):
+    """What a filter set a little wider would bring."""
+
+    filter: str
+    change: dict[str, Any] = Field(
+        description="What to change in the brief: a JSON merge patch, RFC 7396"
+    )
+    creators: int = Field(description="How many more would be eligible")
+    cost_per_conversion: float | None = Field(
+        description="What a conversion costs with those, against those eligible now"
+    )
+    text: str
+
+
+class NearestWire(Wire):
+    """Where nobody passes every filter: the fewest filters that would have to go, and for whom."""
+
+    filters: list[str]
+    creators: int
+    text: str
+
+
 class PoolWire(Wire):
-    """How many creators there are, and what took the others out."""
+    """How many creators there are, what took the others out, and what would bring some back."""
 
     creators: int
     eligible: int
     removed_by: dict[str, int]
+    relaxations: list[RelaxationWire] = Field(description="There with `explain`")
+    nearest: NearestWire | None = Field(description="There where nobody is eligible")
 
 
 class PickWire(Wire):
     """One creator of a plan."""
 
     creator_id: str
+    handle: str
+    platform: str
     cost: float
     price_is_estimate: bool
-    expected_conversions: float | None
+    cost_basis: Literal["price", "estimate", "gift"] | None
+    expected_conversions: float | None = Field(description="Of a post by itself")
+    adds_conversions: float | None = Field(
+        description="What is left of those where others of the plan reach the same people"
+    )
 
 
 class ForecastWire(Wire):
@@ -126,14 +170,43 @@ class ForecastWire(Wire):
     p90: float
 
 
+class OverlapWire(Wire):
+    """How much of what a plan's creators bring by themselves others of it bring too."""
+
+    share: float
+    known_audiences: int = Field(description="Creators whose audience the tables tell")
+    estimated_audiences: int = Field(
+        description="Those whose audience is guessed from topic, platform, country and language"
+    )
+    note: str
+
+
+class LargeAccountWire(Wire):
+    """What the same budget buys in one large account."""
+
+    creator_id: str | None
+    handle: str | None
+    posts: int
+    cost: float | None
+    expected_conversions: ForecastWire | None
+    plan_brings_more: float | None = Field(description="Probability of that")
+    text: str
+
+
 class PlanWire(Wire):
-    """How the budget is spent."""
+    """How the budget is spent; what the model cannot tell is null."""
 
     budget: float
     currency: str
     spend: float
     picked: list[PickWire]
     expected_conversions: ForecastWire | None
+    of_best: float | None = Field(
+        description="The plan brings at least this share of what the best one would, by the same "
+        "estimates"
+    )
+    overlap: OverlapWire | None
+    large_account: LargeAccountWire | None
 
 
 class ModelRefWire(Wire):
@@ -157,6 +230,16 @@ class RecommendationResponse(Wire):
     pool: PoolWire
     items: list[ItemWire]
     portfolio: PlanWire | None = Field(description="There when the brief has a budget")
+
+
+class PortfolioResponse(Wire):
+    """A budget spread over creators."""
+
+    recommendation_id: str = Field(description="To be named by the outcomes that come of it")
+    portfolio: PlanWire
+    pool: PoolWire
+    model: ModelRefWire
+    as_of: datetime
 
 
 class SimilarResponse(Wire):
@@ -292,6 +375,19 @@ def recommendation(
         pool=PoolWire.model_validate(answer.pool),
         items=_items(answer.items),
         portfolio=None if answer.portfolio is None else PlanWire.model_validate(answer.portfolio),
+    )
+
+
+def portfolio(
+    recommendation_id: str, served: Served, answer: ranker.Portfolio
+) -> PortfolioResponse:
+    """A plan."""
+    return PortfolioResponse(
+        recommendation_id=recommendation_id,
+        portfolio=PlanWire.model_validate(answer.plan),
+        pool=PoolWire.model_validate(answer.pool),
+        model=model_ref(served),
+        as_of=moment(answer.as_of_us),
     )
 
 

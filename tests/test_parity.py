@@ -15,7 +15,7 @@ from features.pair import pair_features
 from features.schemas import Brief
 from models import bundle as bundles
 from models import index as indexes
-from models import ranker
+from models import scoring
 from models.profiles import profile_brief, profile_creators
 from tests.conftest import ENCODER, facts_of, frames_of, known_of, tables_of
 from training.dataset import labelled_rows, rows_of
@@ -180,7 +180,7 @@ def test_the_row_served_is_the_row_training_builds(served, small_tables, small_k
     query = briefs[rng.integers(len(briefs))]
     brand = str(rng.choice(small_tables.sponsorships["brand"]))
     brief = Brief.model_validate({"brand": {"name": brand}, "query": query, "limit": 500})
-    scored, _ = ranker.score(served, brief)
+    scored, _ = scoring.score(served, brief)
     ids = served.index.creators["creator_id"].to_numpy(object)[scored.places]
     n = len(ids)
     asks = Asks(small_known.facts.codes(ids), np.full(n, served.index.as_of_us))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from features.schemas import Brief, BriefError, UnknownCreator
-from models import describe, ranker
+from models import describe, ranker, scoring
 
 
 @pytest.fixture(scope="module")
@@ -126,8 +126,8 @@ def test_lookalikes_pull_the_order_and_are_left_out(bundle):
     index = bundle.index
     one = str(index.creators["creator_id"].iloc[3])
     alike = {item.creator_id for item in describe.similar(bundle, one, 20)}
-    before = ranker.score(bundle, brief())[0]
-    after = ranker.score(bundle, brief(lookalikes=[one]))[0]
+    before = scoring.score(bundle, brief())[0]
+    after = scoring.score(bundle, brief(lookalikes=[one]))[0]
     ids = index.creators["creator_id"].to_numpy(object)
     column = ranker.TOPIC_SIMILARITY
 

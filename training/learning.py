@@ -23,8 +23,8 @@ from models.profiles import Known, profile_brief, profile_creators
 from models.taxonomy import NICHES
 from training.dataset import Candidates, Rows, Split
 
-# From so many outcomes on a learned model ordered creators better than the heuristic in each of four
-# simulated worlds (`benchmarks/cold_start.py` prints the curve), and it alone says a rate.
+# From so many outcomes on a learned model ordered creators better than the heuristic in each of
+# four simulated worlds (`benchmarks/cold_start.py` prints the curve), and it alone says a rate.
 MIN_OUTCOMES = 200
 MIN_CONVERSIONS = 500
 MIN_PART = 30  # rows, and conversions, to fit, to calibrate and to judge on: fewer say nothing
