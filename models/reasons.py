@@ -16,6 +16,7 @@ from features.schemas import PLATFORMS, TIERS
 from features.windows import Floats
 
 SHOWN = 6
+AGAINST = " against similar creators"
 BASELINE = "baseline"
 OTHER = "other"
 # Contributions smaller than this round to nothing beside the others and are added to `other`.
@@ -86,6 +87,11 @@ def _reason(place: int, row: Floats, typical: Floats, contribution: float, curre
         text = f"{feature.label}: not known; {_moves(contribution)}"
         return Reason(feature.name, None, contribution, text)
     shown = format_value(feature, value, currency)
+    if feature.label.endswith(AGAINST):
+        # The comparison is in the value itself.
+        noun = feature.label.removesuffix(AGAINST)
+        text = f"{noun} {shown} that of similar creators; {_moves(contribution)}"
+        return Reason(feature.name, value, contribution, text)
     usual = ""
     if feature.unit not in ("code", "flag") and not np.isnan(typical[place]):
         usual = format_value(feature, float(typical[place]), currency)

@@ -26,11 +26,30 @@ def test_better_comes_first(bundle):
     assert rates == sorted(rates, reverse=True)
 
 
-@pytest.mark.parametrize("objective", ["conversion_rate", "conversions", "value"])
-def test_reasons_add_up_to_the_score_for_every_objective(bundle, objective):
-    for item in ranker.recommend(bundle, brief(objective=objective, limit=50)).items:
-        if item.score is not None:
+def test_reasons_add_up_to_the_score_over_a_thousand_asks(bundle, trained_home):
+    """And none contradicts its sign; whatever the brief, the brand and the objective."""
+    deals = trained_home.world.sponsorships.drop_duplicates("campaign_id")
+    rng = np.random.default_rng(0)
+    asks = 0
+    while asks < 1_000:
+        deal = deals.iloc[int(rng.integers(len(deals)))]
+        asked = brief(
+            brand={"name": str(rng.choice([deal["brand"], "Luma"]))},
+            query=deal["brief"][: int(rng.integers(40, 400))],
+            objective=str(rng.choice(["conversion_rate", "conversions", "value"])),
+            explore_share=float(rng.choice([0.0, 0.2])),
+            limit=100,
+        )
+        for item in ranker.recommend(bundle, asked, seed=asks).items:
+            if item.score is None:
+                continue
+            asks += 1
             assert sum(r.contribution for r in item.reasons) == pytest.approx(item.score, abs=1e-6)
+            for reason in item.reasons:
+                if "raises the score" in reason.text:
+                    assert reason.contribution > 0
+                if "lowers the score" in reason.text:
+                    assert reason.contribution < 0
 
 
 def test_objectives_order_by_what_they_say(bundle):

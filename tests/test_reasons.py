@@ -56,6 +56,18 @@ def test_a_value_reads_with_number_and_comparison():
     assert told[0].text == "Sponsored posts in 90 days: 4.0%, as is typical; raises the score"
 
 
+def test_a_comparison_with_similar_creators_is_said_once():
+    row = np.full(N, 0.0)
+    place = FEATURE_NAMES.index("comments_per_like_relative")
+    row[place] = 2.1
+    contributions = np.zeros(N + 1)
+    contributions[place] = 0.2
+    told = explain(row, contributions, np.full(N, 1.0), "USD", [])
+    assert told[0].text == (
+        "Comments per like 2.10 times that of similar creators; raises the score"
+    )
+
+
 def test_every_unit_can_be_read():
     for feature in FEATURES:
         assert format_value(feature, 1.0, "USD")
