@@ -56,8 +56,33 @@ class Scored:
     objective_score: Floats
 
 
+@dataclass(frozen=True)
+class Answered:
+    """A recommendation with all that it was chosen from.
+
+    Attributes:
+        order: Rows of `scored`, best first; the first ``len(recommendation.items)`` are shown.
+        propensity: Probability that each one shown was shown at its place, in their order; None
+            where there was no chance in it.
+    """
+
+    recommendation: Recommendation
+    scored: Scored
+    order: Ints
+    propensity: Floats | None = None
+
+
 def recommend(bundle: Bundle, brief: Brief) -> Recommendation:
     """Rank the creators for a brief.
+
+    Raises:
+        BriefError: The brief asks for what cannot be answered.
+    """
+    return answer(bundle, brief).recommendation
+
+
+def answer(bundle: Bundle, brief: Brief) -> Answered:
+    """Rank the creators for a brief, and tell what they were chosen from.
 
     Raises:
         BriefError: The brief asks for what cannot be answered.
@@ -67,12 +92,13 @@ def recommend(bundle: Bundle, brief: Brief) -> Recommendation:
     scored, pool = score(bundle, brief)
     order = _order(scored)
     shown = order[: brief.limit]
-    return Recommendation(
+    recommendation = Recommendation(
         as_of_us=index.as_of_us,
         pool=PoolCounts(len(index), len(pool.eligible), pool.removed_by),
         items=_items(bundle, brief, scored, shown),
         portfolio=_plan(bundle, brief, scored, order),
     )
+    return Answered(recommendation, scored, order)
 
 
 def score(bundle: Bundle, brief: Brief) -> tuple[Scored, Pool]:

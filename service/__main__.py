@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import uuid
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +14,10 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from features.schemas import Brief, BriefError, CreatorfitError
+from features.store import open_store
 from models import ranker
 from service import wire
+from service.recorder import Recorder
 from service.reload import ModelHolder
 from service.settings import ServiceSettings
 from service.show import show, wide_console
@@ -60,10 +61,16 @@ def rank(
     """
     _keep_stdout_for_the_answer()
     brief = read_brief(brief_file)
-    holder = ModelHolder(ServiceSettings())
+    settings = ServiceSettings()
+    holder = ModelHolder(settings)
     holder.refresh()
     served = holder.current()
-    answer = wire.recommendation(str(uuid.uuid4()), served, ranker.recommend(served.bundle, brief))
+    answered = ranker.answer(served.bundle, brief)
+    store = open_store(settings.store_url)
+    recorder = Recorder(store, settings.log_candidates, background=False)
+    recommendation_id = recorder.record_answered(served, brief, answered)
+    store.close()
+    answer = wire.recommendation(recommendation_id, served, answered.recommendation)
     if table:
         show(answer, wide_console())
     else:

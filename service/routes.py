@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Query, Request
@@ -25,13 +24,14 @@ PROBLEMS = {
 CreatorId = Annotated[str, Path(min_length=1, max_length=200, examples=["c0001"])]
 
 
-def _holder(request: Request) -> ModelHolder:
+def holder_of(request: Request) -> ModelHolder:
+    """What holds the model."""
     holder: ModelHolder = request.state.holder
     return holder
 
 
 def _served(request: Request) -> Served:
-    return _holder(request).current()
+    return holder_of(request).current()
 
 
 @router.post(
@@ -45,8 +45,9 @@ def recommend(
 ) -> wire.RecommendationResponse:
     """Rank creators for a brief, with reasons and, where it has a budget, a plan."""
     served = _served(request)
-    answer = ranker.recommend(served.bundle, brief)
-    return wire.recommendation(str(uuid.uuid4()), served, answer)
+    answered = ranker.answer(served.bundle, brief)
+    recommendation_id = request.state.recorder.record_answered(served, brief, answered)
+    return wire.recommendation(recommendation_id, served, answered.recommendation)
 
 
 @router.get(
@@ -88,7 +89,7 @@ def healthz() -> wire.HealthResponse:
 )
 def readyz(request: Request) -> wire.HealthResponse:
     """Say that a model is loaded."""
-    holder = _holder(request)
+    holder = holder_of(request)
     holder.current()
     if holder.trouble is None:
         return wire.HealthResponse(status="ready")

@@ -36,6 +36,7 @@ from training.learning import (
     too_close,
     too_little,
 )
+from training.outcomes import with_outcomes
 from training.promotion import Champion, decide, rival, standing
 from training.publishing import (
     Learned,
@@ -175,12 +176,13 @@ def read(
     report: Reporter,
     on_invalid: Literal["refuse", "quarantine"] = "refuse",
 ) -> Tables:
-    """Read and check the tables, and tell what is unusual about them."""
+    """Read and check the tables, with the service's outcomes, and tell what is unusual of them."""
     with report.step("Reading tables", 1) as done:
         tables = read_tables(
             source, on_invalid=on_invalid, quarantine_dir=settings.home / "quarantine"
         )
         done(1)
+    tables = with_outcomes(tables, settings.store_url, report)
     for warning in tables.warnings:
         report.say(warning)
     for table, count in tables.quarantined.items():
