@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from features.outcomes import Outcome
@@ -41,8 +41,9 @@ PAUSE_SECONDS = 0.01
 ROWS_A_FETCH = 100
 # Any number, the same in every process of the product: held while the tables are made.
 LOCK = 0x63726561746F72
-# PostgreSQL's codes for what goes well when begun again: serialization failure and deadlock.
-AGAIN = ("40001", "40P01")
+# PostgreSQL's codes for what goes well when begun again: serialization failure, deadlock, and a key
+# that another wrote in the meantime. In SQLite one writer waits for the other.
+AGAIN = ("40001", "40P01", "23505")
 
 _ANSWERS = sa.select(RECOMMENDATIONS, SERVED.c.candidates).join(SERVED)
 
@@ -128,11 +129,11 @@ def open_store_if_there(url: str) -> Store | None:
     Raises:
         StoreError: As for `open_store`.
     """
-    if url.startswith("sqlite"):
-        file = sa.make_url(url).database
-        if file and not Path(file).exists():
-            return None
-    return open_store(url)
+    store = open_store(url)
+    if store.file is not None and not store.file.exists():
+        store.close()
+        return None
+    return store
 
 
 class Store:
@@ -142,11 +143,14 @@ class Store:
 
     Attributes:
         name: Its URL without the password.
+        file: The file that it lies in; None where it is a server.
     """
 
     def __init__(self, engine: sa.Engine, name: str) -> None:
         self._engine = engine
         self.name = name
+        sqlite = engine.dialect.name == "sqlite"
+        self.file = Path(engine.url.database or "").resolve() if sqlite else None
         self._made = False
         self._making = threading.Lock()
 
@@ -183,9 +187,11 @@ class Store:
         return self._served(_ANSWERS.order_by(*ordered))
 
     def _served(self, query: sa.Select[Any]) -> Iterator[tuple[Answer, Candidates]]:
-        with self._transaction() as connection:
-            streamed = connection.execution_options(yield_per=ROWS_A_FETCH).execute(query)
-            for row in streamed.mappings():
+        with (
+            self._transaction() as connection,
+            connection.execution_options(yield_per=ROWS_A_FETCH).execute(query) as rows,
+        ):
+            for row in rows.mappings():
                 plain = dict(row)
                 data = plain.pop("candidates")
                 try:
@@ -262,10 +268,9 @@ class Store:
         with self._making:
             if self._made:
                 return
-            file = self._engine.url.database
             with self._named():
-                if self._engine.dialect.name == "sqlite" and file:
-                    Path(file).resolve().parent.mkdir(parents=True, exist_ok=True)
+                if self.file is not None:
+                    self.file.parent.mkdir(parents=True, exist_ok=True)
                 with self._engine.connect() as plain:
                     connection = plain.execution_options(creatorfit_writes=True)
                     with connection.begin():
@@ -277,8 +282,6 @@ class Store:
         """Whatever the database or its driver raises becomes the product's own error."""
         try:
             yield
-        except IntegrityError as error:
-            raise _BegunAtOnce(f"{self.name}: {first_line(error)}") from None
         except DBAPIError as error:
             told = f"{self.name}: {first_line(error)}"
             if getattr(error.orig, "sqlstate", None) in AGAIN:

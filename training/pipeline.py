@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from features.facts import Facts, build_facts, distinct_briefs
+from features.facts import Facts, build_facts, distinct_briefs, last_moment_us
 from features.schemas import Tables
 from features.tables import read_tables
 from features.text import Encoder, VectorCache, embed_texts, load_encoder
@@ -182,7 +182,8 @@ def read(
             source, on_invalid=on_invalid, quarantine_dir=settings.home / "quarantine"
         )
         done(1)
-    tables = with_outcomes(tables, settings.store_url, report)
+    until_us = last_moment_us(tables)
+    tables = with_outcomes(tables, settings.store_url, report, until_us=until_us)
     for warning in tables.warnings:
         report.say(warning)
     for table, count in tables.quarantined.items():
