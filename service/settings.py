@@ -19,5 +19,5 @@ class ServiceSettings(HomeSettings):
     log_candidates: int = Field(
         200,
         ge=0,
-        description="Candidates stored with each answer: those shown, and the next in order",
+        description="Candidates stored with each answer; those shown are, however many",
     )

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import re
 import threading
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -88,6 +90,13 @@ def test_sent_twice_it_counts_once_and_a_correction_keeps_the_trace(client):
     assert received == sorted(received)
     total = client.get("/v1/campaigns/serum-spring").json()["total"]
     assert (total["collaborations"], total["conversions"]) == (1, 12)
+
+
+def test_the_readme_shows_an_outcome_that_is_taken(client):
+    readme = Path(__file__).parents[1].joinpath("README.md").read_text()
+    [body] = re.findall(r"/v1/outcomes -d '(\{.*?\})'", readme, re.S)
+    told = post(client, json.loads(body)).json()["results"]
+    assert told[0]["sponsorship_id"] == "s-2041"
 
 
 def test_equal_values_written_in_another_way_are_the_same_outcome(client):
