@@ -236,7 +236,7 @@ def build_facts(
             np.nan,
         ),
         currency=currency,
-        as_of_us=_last_moment(tables) + 1,
+        as_of_us=last_moment_us(tables) + 1,
     )
 
 
@@ -333,8 +333,8 @@ def _microseconds(times: pd.Series) -> Ints:
     return out
 
 
-def _last_moment(tables: Tables) -> int:
-    """The last time anything was observed: a post, a start, a follower count.
+def last_moment_us(tables: Tables) -> int:
+    """The last time anything was observed, in microseconds: a post, a start, a follower count.
 
     An outcome's `resolved_at` does not count: it may be a date in the plan of a collaboration that
     still runs, and would put everyone's last posts far into the past.

@@ -9,10 +9,14 @@ The exceptions, all of them the product's own:
     │   └── InvalidTables       they break the contract; carries every fault
     ├── BriefError              a brief asks for what cannot be answered; names the field
     ├── EncoderError            an encoder is missing, damaged, or not the one expected
+    ├── OutcomesError           outcomes break the contract; names every row and field
     ├── UnknownCreator          no creator of that id is in the index
+    ├── UnknownOutcome          no outcome of that sponsorship was sent
+    ├── UnknownCampaign         nothing is known of that campaign
     ├── BundleError             a bundle is damaged, or was made from other features
     ├── NoModel                 there is nothing to serve yet
-    └── RegistryError           the model registry is away, or refused
+    ├── RegistryError           the model registry is away, or refused
+    └── StoreError              the service's database is away, or refused
 """
 
 from __future__ import annotations
@@ -138,6 +142,29 @@ class BriefError(CreatorfitError):
         super().__init__(f"{pointer}: {reason}")
 
 
+@dataclass(frozen=True)
+class FieldFault:
+    """A field that is wrong.
+
+    Attributes:
+        pointer: JSON pointer to it, such as ``/outcomes/3/clicks``.
+        reason: What is wrong, and what would be right.
+    """
+
+    pointer: str
+    reason: str
+
+
+class OutcomesError(CreatorfitError):
+    """Outcomes break the contract; none of those sent with them is kept."""
+
+    def __init__(self, faults: Sequence[FieldFault]) -> None:
+        self.faults = tuple(faults)
+        first, more = self.faults[0], len(self.faults) - 1
+        told = f"{first.pointer}: {first.reason}" + (f" (and {more} more)" if more else "")
+        super().__init__(told)
+
+
 class EncoderError(CreatorfitError):
     """An encoder is missing, damaged, or not the one expected."""
 
@@ -150,6 +177,22 @@ class UnknownCreator(CreatorfitError):
         super().__init__(f"no creator {creator_id!r} in the index")
 
 
+class UnknownOutcome(CreatorfitError):
+    """No outcome of that sponsorship was sent."""
+
+    def __init__(self, sponsorship_id: str) -> None:
+        self.sponsorship_id = sponsorship_id
+        super().__init__(f"no outcome of sponsorship {sponsorship_id!r} was sent")
+
+
+class UnknownCampaign(CreatorfitError):
+    """Nothing is known of that campaign."""
+
+    def __init__(self, campaign_id: str) -> None:
+        self.campaign_id = campaign_id
+        super().__init__(f"no outcome or answer names campaign {campaign_id!r}")
+
+
 class BundleError(CreatorfitError):
     """A bundle is damaged, or was made from other features."""
 
@@ -160,6 +203,10 @@ class NoModel(CreatorfitError):
 
 class RegistryError(CreatorfitError):
     """The model registry is away, or refused."""
+
+
+class StoreError(CreatorfitError):
+    """The service's database is away, or refused."""
 
 
 # ---------------------------------------------------------------- tables

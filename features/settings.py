@@ -20,9 +20,17 @@ class HomeSettings(BaseSettings):
     home: Path = Field(Path("var"), description="Folder for all that the product writes")
     tracking_uri: str = Field("", description="MLflow store or server; empty: mlflow.db in HOME")
 
+    database_url: str = Field(
+        "", description="Database of what was served and came of it; empty: service.db in HOME"
+    )
+
     @property
     def registry_uri(self) -> str:
         return self.tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
+
+    @property
+    def store_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.home / 'service.db'}"
 
     @property
     def artifacts(self) -> Path:

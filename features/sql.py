@@ -42,7 +42,7 @@ def read_database(url: str) -> dict[str, RawTable]:
     except ImportError as error:
         raise DataError(f"{name}: its driver is not installed ({error.name})") from None
     except SQLAlchemyError as error:
-        raise DataError(f"{name}: {_first_line(error)}") from None
+        raise DataError(f"{name}: {first_line(error)}") from None
     try:
         with engine.connect() as connection:
             if engine.dialect.name == "postgresql":
@@ -61,15 +61,14 @@ def read_database(url: str) -> dict[str, RawTable]:
                 if table in present
             }
     except (SQLAlchemyError, UnicodeDecodeError) as error:
-        raise DataError(f"{name}: {_first_line(error)}") from None
+        raise DataError(f"{name}: {first_line(error)}") from None
     finally:
         engine.dispose()
 
 
 def _usable(url: sa.URL) -> sa.URL:
-    """The URL with the driver that is installed; SQLite neither makes nor changes the file."""
-    if url.drivername == "postgresql":  # before SQLAlchemy 2.1 that means psycopg2
-        return url.set(drivername="postgresql+psycopg")
+    """The URL with its driver; SQLite neither makes nor changes the file."""
+    url = with_driver(url)
     file = url.database
     if url.get_backend_name() != "sqlite" or not file or file.startswith((":memory:", "file:")):
         return url
@@ -77,7 +76,15 @@ def _usable(url: sa.URL) -> sa.URL:
     return url.set(database=f"file:{quoted}").update_query_dict({"mode": "ro", "uri": "true"})
 
 
-def _first_line(error: Exception) -> str:
+def with_driver(url: sa.URL) -> sa.URL:
+    """The URL with the driver that is installed, where it names none."""
+    if url.drivername == "postgresql":  # before SQLAlchemy 2.1 that means psycopg2
+        return url.set(drivername="postgresql+psycopg")
+    return url
+
+
+def first_line(error: Exception) -> str:
+    """What a database or its driver says of a failure, on one line."""
     cause = getattr(error, "orig", None) or error
     return str(cause).strip().splitlines()[0] if str(cause).strip() else type(cause).__name__
 

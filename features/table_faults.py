@@ -68,8 +68,8 @@ class TableFaults:
         """Faults that are in no column: of whole files, and of rows that came to pieces."""
         return self.whole_file + [bad.fault for part in self._raw.parts for bad in part.bad_rows]
 
-    def faults(self) -> list[Fault]:
-        """The first `FAULTS_SHOWN` of each kind, by the order of rows."""
+    def faults(self, at_most: int = FAULTS_SHOWN) -> list[Fault]:
+        """The first faults of each kind, by the order of rows."""
         by_kind: dict[str, list[Fault]] = {}
         for fault in self._listed():
             by_kind.setdefault(fault.kind, []).append(fault)
@@ -78,13 +78,12 @@ class TableFaults:
                 (int(position), index)
                 for index, finding in enumerate(self._findings)
                 if finding.kind == kind
-                for position in finding.positions[:FAULTS_SHOWN]
+                for position in finding.positions[:at_most]
             )
             by_kind[kind] = [
-                self._fault(self._findings[index], position)
-                for position, index in cells[:FAULTS_SHOWN]
+                self._fault(self._findings[index], position) for position, index in cells[:at_most]
             ]
-        return [fault for faults in by_kind.values() for fault in faults[:FAULTS_SHOWN]]
+        return [fault for faults in by_kind.values() for fault in faults[:at_most]]
 
     def _fault(self, finding: Finding, position: int) -> Fault:
         file, row = self._raw.place(position)

@@ -49,7 +49,9 @@ __all__ = [
     "FORMATS",
     "RawPart",
     "RawTable",
+    "check_table",
     "check_tables",
+    "finished",
     "read_tables",
     "write_tables",
 ]
@@ -129,12 +131,12 @@ def check_tables(
         for name in REQUIRED_TABLES
         if name not in raw and name not in named
     ]
-    checked: dict[str, _Checked] = {}
+    checked: dict[str, Checked] = {}
     creators: pd.Series | None = None
     for name in TABLES:
         if name not in raw:
             continue
-        table = _check_table(raw[name], creators)
+        table = check_table(raw[name], creators)
         checked[name] = table
         if name == "creators" and table.usable:
             # Kept rows only, where rows are set aside: what hangs on one goes with it.
@@ -146,7 +148,7 @@ def check_tables(
     ]
     _refuse(refused, checked, rows_too=not quarantine)
     frames = {
-        name: _finished(name, checked[name].kept() if name in checked else _no_rows(name))
+        name: finished(name, checked[name].kept() if name in checked else _no_rows(name))
         for name in TABLES
     }
     set_aside = {name: t.faults.set_aside() for name, t in checked.items() if t.faults.set_aside()}
@@ -168,7 +170,7 @@ def check_tables(
 
 
 @dataclass(frozen=True)
-class _Checked:
+class Checked:
     """A table with its values read: ``frame`` is as `Tables` has it, but unsorted."""
 
     frame: pd.DataFrame
@@ -188,13 +190,19 @@ class _Checked:
         return len(self.frame) == 0 and not self.faults.counts()
 
 
-def _check_table(raw: RawTable, creators: pd.Series | None) -> _Checked:
+def check_table(raw: RawTable, creators: pd.Series | None) -> Checked:
+    """Read one table's values and check its rules.
+
+    Args:
+        raw: The table as it was found.
+        creators: Ids that there are; None: any creator will do.
+    """
     faults = TableFaults(raw)
     for part in raw.parts:
         faults.whole_file += _missing_columns(raw.name, part)
     warnings = _column_warnings(raw)
     if faults.whole_file:
-        return _Checked(_no_rows(raw.name), faults, warnings)
+        return Checked(_no_rows(raw.name), faults, warnings)
     frame = _read_frame(raw, faults)
     _check_rules(raw, frame, faults)
     if raw.name != "creators" and creators is not None:
@@ -205,7 +213,7 @@ def _check_table(raw: RawTable, creators: pd.Series | None) -> _Checked:
             np.flatnonzero(strange).astype(np.int64),
             _constant("no creator has this id, or its row is at fault; see table creators"),
         )
-    return _Checked(frame, faults, warnings)
+    return Checked(frame, faults, warnings)
 
 
 def _missing_columns(table: str, part: RawPart) -> list[Fault]:
@@ -293,7 +301,7 @@ def _first_used(text: str, raw: RawTable, first: Positions) -> Reason:
 # ---------------------------------------------------------------- all tables
 
 
-def _refuse(refused: list[Fault], checked: dict[str, _Checked], rows_too: bool) -> None:
+def _refuse(refused: list[Fault], checked: dict[str, Checked], rows_too: bool) -> None:
     """Raise if anything is at fault: files and tables, and rows too unless they are set aside."""
     shown = list(refused)
     counts = Counter((fault.table, fault.kind) for fault in refused)
@@ -315,7 +323,7 @@ def _keep_apart(source: Path, quarantine_dir: Path) -> None:
         raise DataError(f"{quarantine_dir}: rows cannot be set aside among the tables themselves")
 
 
-def _write_quarantine(checked: dict[str, _Checked], folder: Path) -> None:
+def _write_quarantine(checked: dict[str, Checked], folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in TABLES:
@@ -360,8 +368,8 @@ def _no_rows(table: str) -> pd.DataFrame:
     )
 
 
-def _finished(table: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with its defaults written, sorted by key (text by code point)."""
+def finished(table: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame that was checked, with its defaults written, sorted by key (text by code point)."""
     keys = pa.table({name: to_arrow(frame[name]) for name in KEYS[table]})
     order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in KEYS[table]])
     frame = frame.take(order.to_numpy()).reset_index(drop=True)

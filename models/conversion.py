@@ -202,7 +202,7 @@ class ConversionModel:
         """
         shape = gamma_shape(self.calibration, matrix)
         rate = np.exp(self.log_rate(matrix))
-        out: Floats = rate * _gamma(shape, _normals(draws, len(matrix), rng))
+        out: Floats = rate * draw_around(shape, draws, rng)
         if self.choice is not None:
             sigma = self.choice.deviation(matrix)
             out *= np.exp(sigma * _normals(draws, len(matrix), rng) - sigma**2 / 2)
@@ -217,11 +217,19 @@ def _normals(draws: int, n: int, rng: np.random.Generator) -> Floats:
     return out
 
 
-def _gamma(shape: Floats, normal: Floats) -> Floats:
-    """Gamma variates of mean 1 at the quantiles of normal ones, ``(draws, n)``.
+def draw_around(shape: Floats, draws: int, rng: np.random.Generator) -> Floats:
+    """Gamma variates of mean 1 for creators of one brief, correlated as `draw_rates` says.
 
-    The quantile function is looked up on a grid, for it is dear to compute.
+    Args:
+        shape: Of each creator's Gamma, ``(n,)``.
+        draws: How many.
+        rng: Where chance comes from.
+
+    Returns:
+        ``(draws, n)``.
     """
+    normal = _normals(draws, len(shape), rng)
+    # The quantile function is looked up on a grid, for it is dear to compute.
     table = gammaincinv(shape[:, np.newaxis], ndtr(GRID)) / shape[:, np.newaxis]
     columns = [np.interp(normal[:, i], GRID, table[i]) for i in range(len(shape))]
     return np.column_stack(columns) if columns else np.empty((len(normal), 0))

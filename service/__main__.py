@@ -15,8 +15,10 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from features.schemas import Brief, BriefError, CreatorfitError
+from features.store import open_store
 from models import ranker
 from service import wire
+from service.recorder import Recorder
 from service.reload import ModelHolder
 from service.settings import ServiceSettings
 from service.show import show, wide_console
@@ -60,12 +62,17 @@ def rank(
     """
     _keep_stdout_for_the_answer()
     brief = read_brief(brief_file)
-    holder = ModelHolder(ServiceSettings())
+    settings = ServiceSettings()
+    holder = ModelHolder(settings)
     holder.refresh()
     served = holder.current()
     recommendation_id = uuid.uuid4()
-    found = ranker.recommend(served.bundle, brief, seed=recommendation_id.int)
-    answer = wire.recommendation(str(recommendation_id), served, found)
+    answered = ranker.answer(served.bundle, brief, seed=recommendation_id.int)
+    store = open_store(settings.store_url)
+    recorder = Recorder(store, settings.log_candidates, background=False)
+    recorder.record_answered(str(recommendation_id), served, brief, answered)
+    store.close()
+    answer = wire.recommendation(str(recommendation_id), served, answered.recommendation)
     if table:
         show(answer, wide_console())
     else:

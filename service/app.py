@@ -14,9 +14,21 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from features.schemas import BriefError, CreatorfitError, NoModel, UnknownCreator
+from features.schemas import (
+    BriefError,
+    CreatorfitError,
+    NoModel,
+    OutcomesError,
+    StoreError,
+    UnknownCampaign,
+    UnknownCreator,
+    UnknownOutcome,
+)
+from features.store import Store, open_store
+from service.recorder import Recorder
 from service.reload import ModelHolder
 from service.routes import router
+from service.routes_outcomes import router as outcomes_router
 from service.settings import ServiceSettings
 from service.wire import FieldError, Problem, fault_in_words, json_pointer
 
@@ -27,8 +39,12 @@ PROBLEM_JSON = "application/problem+json"
 # The domain's failures as HTTP; what is not named here is the service's own fault.
 STATUS: dict[type[CreatorfitError], HTTPStatus] = {
     BriefError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    OutcomesError: HTTPStatus.UNPROCESSABLE_ENTITY,
     UnknownCreator: HTTPStatus.NOT_FOUND,
+    UnknownOutcome: HTTPStatus.NOT_FOUND,
+    UnknownCampaign: HTTPStatus.NOT_FOUND,
     NoModel: HTTPStatus.SERVICE_UNAVAILABLE,
+    StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
 }
 
 
@@ -36,6 +52,8 @@ class State(TypedDict):
     """What a request finds in `request.state`."""
 
     holder: ModelHolder
+    store: Store
+    recorder: Recorder
 
 
 def create_app(settings: ServiceSettings | None = None) -> FastAPI:
@@ -49,12 +67,16 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         holder = ModelHolder(settings)
+        store = open_store(settings.store_url)
+        recorder = Recorder(store, settings.log_candidates)
         await asyncio.to_thread(holder.refresh)
         polling = asyncio.create_task(holder.poll())
-        yield {"holder": holder}
+        yield {"holder": holder, "store": store, "recorder": recorder}
         polling.cancel()
         with suppress(asyncio.CancelledError):
             await polling
+        await asyncio.to_thread(recorder.close)
+        store.close()
 
     app = FastAPI(
         title="creatorfit",
@@ -63,6 +85,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.include_router(router)
+    app.include_router(outcomes_router)
     app.add_exception_handler(CreatorfitError, _domain_failure)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_failure)
@@ -84,6 +107,9 @@ async def _domain_failure(request: Request, error: Exception) -> JSONResponse:
             if isinstance(error, BriefError):
                 field = FieldError(pointer=error.pointer, detail=error.reason)
                 return problem(status, str(error), [field])
+            if isinstance(error, OutcomesError):
+                fields = [FieldError(pointer=f.pointer, detail=f.reason) for f in error.faults]
+                return problem(status, str(error), fields)
             return problem(status, str(error))
     return await _own_failure(request, error)
 

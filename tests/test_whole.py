@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from features.store import open_store
+
 ROOT = Path(__file__).parents[1]
 BRIEF = ROOT / "examples" / "brief.json"
 HEAVY = ("torch", "sentence_transformers", "dask", "matplotlib")
@@ -54,6 +56,18 @@ def test_http_and_the_command_line_give_the_same_answer(home):
     http = json.loads(over_http.stdout)
     assert line.pop("recommendation_id") != http.pop("recommendation_id")
     assert line == http
+
+
+def test_what_was_served_is_stored_and_audited(home):
+    answer = json.loads(run("service", "rank", BRIEF, home=home).stdout)
+    found = json.loads(run("training", "audit", "--json", home=home).stdout)
+    assert found["answers"] >= 1 and found["rows"] >= len(answer["items"])
+    assert (found["differing"], found["skipped"]) == (0, 0)
+    store = open_store(f"sqlite:///{home}/service.db")
+    assert answer["recommendation_id"] in store.answers([answer["recommendation_id"]])
+    store.close()
+    none = run("training", "audit", home=home / "another")
+    assert "0 answers" in none.stdout and not (home / "another").exists()
 
 
 def test_the_service_imports_nothing_heavy(home):

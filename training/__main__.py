@@ -256,7 +256,12 @@ def monitor(
 
 @app.command("off-policy")
 def off_policy(
-    log: Annotated[str, typer.Argument(help="File or folder of what was served")],
+    log: Annotated[
+        str,
+        typer.Argument(
+            help="File or folder of what was served, or `store`: what the service stored"
+        ),
+    ],
     source: Source,
     model: Annotated[
         str, typer.Option(help="Alias or number of the version to ask about")
@@ -269,7 +274,7 @@ def off_policy(
 ) -> None:
     """Estimate what a version would have earned on what was served, from what came of it.
 
-    Example: python -m training off-policy served.parquet ../my-tables --model 3
+    Example: python -m training off-policy store ../my-tables --model 3
     """
     from training.offpolicy import run
     from training.report import plain
@@ -278,6 +283,41 @@ def off_policy(
     found = run(TrainingSettings(), log, source, model, report, temperature=temperature)
     if as_json:
         _print_json(plain(dataclasses.asdict(found)))
+
+
+@app.command()
+def audit(as_json: AsJson = False) -> None:
+    """Build the rows that were served again, and report any that differs from what was stored.
+
+    Exit status 1 where any differs, else 0.
+
+    Example: python -m training audit
+    """
+    from training.audit import run
+
+    report = ConsoleReporter(Console(stderr=True))
+    found = run(TrainingSettings(), report)
+    if as_json:
+        _print_json(dataclasses.asdict(found))
+    else:
+        console = Console()
+        if found.differences:
+            table = Table(title="Stored rows that differ from those built again")
+            table.add_column("feature")
+            for title in ("rows", "largest difference", "first answer", "creator"):
+                table.add_column(title, justify="right", overflow="fold")
+            for one in found.differences:
+                largest = "–" if one.largest is None else f"{one.largest:.6g}"
+                table.add_row(
+                    one.feature, f"{one.rows:,}", largest, one.recommendation_id, one.creator_id
+                )
+            console.print(table)
+        told = (
+            f"{found.answers:,} answers, {found.rows:,} rows: "
+            f"{found.differing:,} differ; {found.skipped:,} answers could not be checked"
+        )
+        console.print(told, highlight=False, soft_wrap=True)
+    raise typer.Exit(1 if found.differing else 0)
 
 
 @app.command()

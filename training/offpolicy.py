@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from features.schemas import DataError, Tables
+from features.facts import last_moment_us
+from features.schemas import DataError
 from features.tables import read_tables
 from models import bundle as bundles
 from models.registry import Registry
@@ -32,9 +33,10 @@ from training.offpolicy_estimators import (
     softmax,
     weights,
 )
+from training.outcomes import with_outcomes
 from training.promotion import before
 from training.publishing import day
-from training.served import SETTLE_DAYS, Served, read_served, settle
+from training.served import SETTLE_DAYS, STORE, Served, read_served, read_stored, settle
 
 if TYPE_CHECKING:
     from training.pipeline import Reporter
@@ -196,7 +198,8 @@ def run(
 
     Args:
         settings: Where things lie.
-        log_path: The log, as `served.read_served` takes it.
+        log_path: The log, as `served.read_served` takes it; `STORE` is the service's database,
+            whose outcomes then count beside those of the tables.
         source: Folder or SQL URL of the tables with the outcomes.
         which: Number or alias of the version.
         report: Where steps are told.
@@ -212,11 +215,14 @@ def run(
     version = registry.version(which)
     bundle = bundles.load(registry.fetch(version, settings.bundles))
     with report.step("Reading the log and outcomes", 2) as done:
-        served = read_served(log_path)
+        stored = log_path == STORE
+        served = read_stored(settings.store_url) if stored else read_served(log_path)
         done(1)
         tables = read_tables(source)
         done(1)
-    joined = settle(served, tables.sponsorships, _last_moment_us(tables))
+    if stored:
+        tables = with_outcomes(tables, settings.store_url, report, until_us=None)
+    joined = settle(served, tables.sponsorships, last_moment_us(tables))
     report.say(
         f"{len(served):,} answers with {len(served.answer):,} candidates; {joined.bookings:,} "
         "collaborations came of them"
@@ -276,19 +282,3 @@ def _words(found: Figure) -> str:
     if np.isnan(found.value):
         return "undefined"
     return f"{found.value:.3f} ({LEVEL:.0%} interval {found.low:.3f} to {found.high:.3f})"
-
-
-def _last_moment_us(tables: Tables) -> int:
-    """The last moment that the tables tell of; a resolution to come does not count."""
-    last = max(
-        tables.posts["published_at"].max(),
-        *(
-            frame[column].max()
-            for frame, column in (
-                (tables.sponsorships, "started_at"),
-                (tables.followers, "observed_at"),
-            )
-            if len(frame)
-        ),
-    )
-    return round(float(last.timestamp()) * 1_000_000)

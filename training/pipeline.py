@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from features.facts import Facts, build_facts, distinct_briefs
+from features.facts import Facts, build_facts, distinct_briefs, last_moment_us
 from features.schemas import Tables
 from features.tables import read_tables
 from features.text import Encoder, VectorCache, embed_texts, load_encoder
@@ -36,6 +36,7 @@ from training.learning import (
     too_close,
     too_little,
 )
+from training.outcomes import with_outcomes
 from training.promotion import Champion, decide, rival, standing
 from training.publishing import (
     Learned,
@@ -175,12 +176,14 @@ def read(
     report: Reporter,
     on_invalid: Literal["refuse", "quarantine"] = "refuse",
 ) -> Tables:
-    """Read and check the tables, and tell what is unusual about them."""
+    """Read and check the tables, with the service's outcomes, and tell what is unusual of them."""
     with report.step("Reading tables", 1) as done:
         tables = read_tables(
             source, on_invalid=on_invalid, quarantine_dir=settings.home / "quarantine"
         )
         done(1)
+    until_us = last_moment_us(tables)
+    tables = with_outcomes(tables, settings.store_url, report, until_us=until_us)
     for warning in tables.warnings:
         report.say(warning)
     for table, count in tables.quarantined.items():

@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 
 from features.catalogue import FEATURE_NAMES
 from features.schemas import DEFAULT_RESOLVE_DAYS, Column, DataError, Fault, InvalidTables
+from features.served_rows import ESTIMATES, Candidates, to_table
+from features.store import Answer, open_store_if_there
 from features.table_faults import TableFaults
 from features.table_raw import ArrowArray, RawPart, RawTable
 from features.table_values import ARROW_TYPES, read_values, why_wrong
@@ -30,6 +32,7 @@ from features.windows import MICROSECONDS_PER_DAY, Floats, Ints
 from training.dataset import Strings
 
 SERVED = "served"
+STORE = "store"  # in place of a log's path: what the service stored
 EXTENSIONS = (".parquet", ".csv", ".csv.gz", ".jsonl")
 COLUMNS: dict[str, Column] = {
     "recommendation_id": Column("text", required=True),
@@ -165,6 +168,50 @@ def read_served(path: str | Path) -> Served:
         DataError: There is no such log, or it cannot be read, or it is empty.
     """
     raw = RawTable(SERVED, tuple(_read(file, name) for file, name in _files(Path(path))))
+    return _served(raw, str(path))
+
+
+def read_stored(store_url: str) -> Served:
+    """Read the recommendations that the service stored, and check them as any log.
+
+    Answers with other features than this code's are of no use to it: they are refused by name.
+
+    Raises:
+        InvalidTables: As for `read_served`.
+        DataError: Nothing was stored.
+        StoreError: The database is away.
+    """
+    store = open_store_if_there(store_url)
+    if store is None:
+        raise DataError(f"nothing was served yet: there is no {store_url}")
+    try:
+        parts = tuple(
+            _part(answer, candidates)
+            for answer, candidates in store.log()
+            if answer.kind == "recommendation"
+        )
+    finally:
+        store.close()
+    return _served(RawTable(SERVED, parts), store.name)
+
+
+def _part(answer: Answer, candidates: Candidates) -> RawPart:
+    """A stored answer as rows of a log, without what was expected of them."""
+    table = to_table(candidates)
+    columns: dict[str, Any] = {
+        "recommendation_id": pa.array([answer.recommendation_id] * len(candidates)),
+        "served_at": pa.array([answer.served_at_us] * len(candidates), ARROW_TYPES["time"]),
+    }
+    columns |= _columns(table.drop_columns(list(ESTIMATES)))
+    return RawPart(
+        file=f"answer {answer.recommendation_id}",
+        columns={name: values for name, values in columns.items() if name in COLUMNS},
+        rows=np.arange(1, len(candidates) + 1, dtype=np.int64),
+        unknown=tuple(name for name in columns if name not in COLUMNS),
+    )
+
+
+def _served(raw: RawTable, name: str) -> Served:
     _check_columns(raw)
     faults = TableFaults(raw)
     frame = _read_frame(raw, faults)
@@ -172,7 +219,7 @@ def read_served(path: str | Path) -> Served:
     if faults.counts():
         raise InvalidTables(faults.faults(), dict(faults.counts()))
     if frame.empty:
-        raise DataError(f"{path}: the log has no rows")
+        raise DataError(f"{name}: the log has no rows")
     return served_of(frame)
 
 

@@ -1,0 +1,366 @@
+"""What was served and what came of it: the service's database, SQLite or PostgreSQL.
+
+One request is one transaction, and what is acknowledged is on disk. Knows nothing of HTTP, nor of
+how an answer or a report is made.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from features.outcomes import Outcome
+from features.schemas import StoreError
+from features.served_rows import Candidates, from_parquet, to_parquet
+from features.sql import first_line, with_driver
+from features.store_tables import (
+    FORMAT,
+    METADATA,
+    OUTCOME_HISTORY,
+    OUTCOMES,
+    RECOMMENDATIONS,
+    SERVED,
+    STORE_FORMAT,
+)
+
+# How long a writer waits for another. A transaction takes milliseconds.
+BUSY_SECONDS = 10.0
+CONNECT_SECONDS = 5
+# Two that write the same row at once: one of them begins again.
+ATTEMPTS = 20
+PAUSE_SECONDS = 0.01
+ROWS_A_FETCH = 100
+# Any number, the same in every process of the product: held while the tables are made.
+LOCK = 0x63726561746F72
+# PostgreSQL's codes for what goes well when begun again: serialization failure, deadlock, and a key
+# that another wrote in the meantime. In SQLite one writer waits for the other.
+AGAIN = ("40001", "40P01", "23505")
+
+_ANSWERS = sa.select(RECOMMENDATIONS, SERVED.c.candidates).join(SERVED)
+
+Kind = Literal["recommendation", "portfolio"]
+Status = Literal["accepted", "unchanged", "corrected"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that was served.
+
+    Attributes:
+        brief: The brief as JSON, as `features.schemas.Brief` writes it.
+        run_id, model_version: Of the bundle that answered.
+        as_of_us: The moment that the bundle answers about.
+        campaign_id: The campaign it was asked for, where that was said.
+        plan: The plan for the budget as JSON, where there is one.
+    """
+
+    recommendation_id: str
+    kind: Kind
+    served_at_us: int
+    brief: str
+    brand: str
+    run_id: str
+    model_version: str
+    as_of_us: int
+    campaign_id: str | None
+    plan: str | None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An outcome as it is kept: its revision, from 1, and when that came."""
+
+    outcome: Outcome
+    revision: int
+    received_at_us: int
+
+
+@dataclass(frozen=True)
+class Written:
+    """What became of an outcome that was sent."""
+
+    sponsorship_id: str
+    status: Status
+    revision: int
+
+
+def open_store(url: str) -> Store:
+    """Open the service's database; what is not there is made at the first use.
+
+    Raises:
+        StoreError: The URL cannot be read, or there is no driver for it.
+    """
+    try:
+        parsed = with_driver(sa.make_url(url))
+    except ArgumentError:
+        reason = "CREATORFIT_DATABASE_URL cannot be read; write DIALECT://USER@HOST/NAME"
+        raise StoreError(reason) from None
+    name = parsed.render_as_string(hide_password=True)
+    dialect = parsed.get_backend_name()
+    if dialect not in ("sqlite", "postgresql"):
+        raise StoreError(f"{name}: the service's database is SQLite or PostgreSQL")
+    if dialect == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise StoreError(f"{name}: name a file: what is in memory alone is not kept")
+    options: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
+    if dialect == "sqlite":
+        options = {"timeout": BUSY_SECONDS}
+    try:
+        engine = sa.create_engine(parsed, connect_args=options, pool_pre_ping=True)
+    except ImportError as error:
+        raise StoreError(f"{name}: its driver is not installed ({error.name})") from None
+    if dialect == "sqlite":
+        sa.event.listen(engine, "connect", _set_up_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+    return Store(engine, name)
+
+
+def open_store_if_there(url: str) -> Store | None:
+    """Open the service's database; None where that is a file which is not there.
+
+    Raises:
+        StoreError: As for `open_store`.
+    """
+    store = open_store(url)
+    if store.file is not None and not store.file.exists():
+        store.close()
+        return None
+    return store
+
+
+class Store:
+    """A connection to the service's database. Safe to use from several threads.
+
+    Every method raises `StoreError` where the database is away or refuses.
+
+    Attributes:
+        name: Its URL without the password.
+        file: The file that it lies in; None where it is a server.
+    """
+
+    def __init__(self, engine: sa.Engine, name: str) -> None:
+        self._engine = engine
+        self.name = name
+        sqlite = engine.dialect.name == "sqlite"
+        self.file = Path(engine.url.database or "").resolve() if sqlite else None
+        self._made = False
+        self._making = threading.Lock()
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self._engine.dispose()
+
+    # ------------------------------------------------------------ what was served
+
+    def record(self, answer: Answer, candidates: Candidates) -> None:
+        """Keep an answer and its candidates."""
+        blob = {"recommendation_id": answer.recommendation_id, "candidates": to_parquet(candidates)}
+        with self._transaction(writes=True) as connection:
+            connection.execute(sa.insert(RECOMMENDATIONS), asdict(answer))
+            connection.execute(sa.insert(SERVED), blob)
+
+    def answers(self, recommendation_ids: Sequence[str]) -> dict[str, Answer]:
+        """Those of the answers named that are kept, by their id."""
+        wanted = RECOMMENDATIONS.c.recommendation_id.in_(sorted(set(recommendation_ids)))
+        with self._transaction() as connection:
+            rows = connection.execute(sa.select(RECOMMENDATIONS).where(wanted)).mappings()
+            return {row["recommendation_id"]: Answer(**row) for row in rows}
+
+    def served(self, recommendation_ids: Sequence[str]) -> list[tuple[Answer, Candidates]]:
+        """Those of the answers named that are kept, with their candidates, the latest first."""
+        wanted = RECOMMENDATIONS.c.recommendation_id.in_(sorted(set(recommendation_ids)))
+        query = _ANSWERS.where(wanted).order_by(RECOMMENDATIONS.c.served_at_us.desc())
+        return list(self._served(query))
+
+    def log(self) -> Iterator[tuple[Answer, Candidates]]:
+        """Every answer with its candidates, those of one bundle together, the earliest first."""
+        columns = RECOMMENDATIONS.c
+        ordered = (columns.run_id, columns.served_at_us, columns.recommendation_id)
+        return self._served(_ANSWERS.order_by(*ordered))
+
+    def _served(self, query: sa.Select[Any]) -> Iterator[tuple[Answer, Candidates]]:
+        with (
+            self._transaction() as connection,
+            connection.execution_options(yield_per=ROWS_A_FETCH).execute(query) as rows,
+        ):
+            for row in rows.mappings():
+                plain = dict(row)
+                data = plain.pop("candidates")
+                try:
+                    candidates = from_parquet(data)
+                except ValueError as error:
+                    told = f"{self.name}: answer {plain['recommendation_id']}: {error}"
+                    raise StoreError(told) from error
+                yield Answer(**plain), candidates
+
+    # ------------------------------------------------------------ what came of it
+
+    def write_outcomes(self, outcomes: Sequence[Outcome], received_at_us: int) -> list[Written]:
+        """Keep outcomes, all or none.
+
+        One that is new is accepted; one that equals what is kept changes nothing; any other
+        corrects what is kept, whose every version stays in the history.
+
+        Args:
+            outcomes: No two of one sponsorship.
+            received_at_us: When they came.
+
+        Returns:
+            What became of each, in the order given.
+        """
+        for attempt in range(ATTEMPTS):
+            try:
+                with self._transaction(writes=True) as connection:
+                    return _write(connection, outcomes, received_at_us)
+            except _BegunAtOnce:
+                time.sleep(PAUSE_SECONDS * attempt)
+        raise StoreError(f"{self.name}: others keep writing the same outcomes; send them again")
+
+    def outcomes(self) -> list[Kept]:
+        """Every outcome as it stands, by sponsorship."""
+        return self._kept(sa.select(OUTCOMES).order_by(OUTCOMES.c.sponsorship_id))
+
+    def history(self, sponsorship_id: str) -> list[Kept]:
+        """Every version of an outcome, the first one first; empty where none was sent."""
+        same = OUTCOME_HISTORY.c.sponsorship_id == sponsorship_id
+        return self._kept(
+            sa.select(OUTCOME_HISTORY).where(same).order_by(OUTCOME_HISTORY.c.revision)
+        )
+
+    def campaign(self, campaign_id: str) -> tuple[list[Kept], list[Answer]]:
+        """A campaign's outcomes, and the answers asked for it or named by those, latest first."""
+        ours = OUTCOMES.c.campaign_id == campaign_id
+        with self._transaction() as connection:
+            query = sa.select(OUTCOMES).where(ours).order_by(OUTCOMES.c.sponsorship_id)
+            kept = [_kept(row) for row in connection.execute(query).mappings()]
+            named = sa.select(OUTCOMES.c.recommendation_id).where(ours)
+            of_it = (RECOMMENDATIONS.c.campaign_id == campaign_id) | (
+                RECOMMENDATIONS.c.recommendation_id.in_(named)
+            )
+            latest = RECOMMENDATIONS.c.served_at_us.desc()
+            found = connection.execute(sa.select(RECOMMENDATIONS).where(of_it).order_by(latest))
+            return kept, [Answer(**row) for row in found.mappings()]
+
+    def _kept(self, query: sa.Select[Any]) -> list[Kept]:
+        with self._transaction() as connection:
+            return [_kept(row) for row in connection.execute(query).mappings()]
+
+    # ------------------------------------------------------------ connections
+
+    @contextmanager
+    def _transaction(self, *, writes: bool = False) -> Iterator[sa.Connection]:
+        self._make()
+        with self._named(), self._engine.connect() as plain:
+            connection = plain.execution_options(creatorfit_writes=writes)
+            with connection.begin():
+                yield connection
+
+    def _make(self) -> None:
+        """Make the tables that are not there, once in a process."""
+        with self._making:
+            if self._made:
+                return
+            with self._named():
+                if self.file is not None:
+                    self.file.parent.mkdir(parents=True, exist_ok=True)
+                with self._engine.connect() as plain:
+                    connection = plain.execution_options(creatorfit_writes=True)
+                    with connection.begin():
+                        _make_tables(connection, self.name)
+            self._made = True
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Whatever the database or its driver raises becomes the product's own error."""
+        try:
+            yield
+        except DBAPIError as error:
+            told = f"{self.name}: {first_line(error)}"
+            if getattr(error.orig, "sqlstate", None) in AGAIN:
+                raise _BegunAtOnce(told) from None
+            raise StoreError(told) from None
+        except (SQLAlchemyError, OSError) as error:
+            raise StoreError(f"{self.name}: {first_line(error)}") from None
+
+
+class _BegunAtOnce(StoreError):
+    """Another wrote the same rows in the meantime: begin again."""
+
+
+def _set_up_sqlite(connection: Any, _: object) -> None:
+    # SQLAlchemy begins transactions itself (`_begin_sqlite`), not the driver at the first write.
+    connection.isolation_level = None
+    # Readers do not wait for a writer; what was committed survives a loss of power.
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    # One that reads first and then writes would be refused where another wrote in between.
+    writes = connection.get_execution_options().get("creatorfit_writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _make_tables(connection: sa.Connection, name: str) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+    for table in METADATA.sorted_tables:
+        connection.execute(CreateTable(table, if_not_exists=True))
+        for index in table.indexes:
+            connection.execute(CreateIndex(index, if_not_exists=True))
+    found = connection.execute(sa.select(STORE_FORMAT.c.format)).scalars().all()
+    if not found:
+        connection.execute(sa.insert(STORE_FORMAT), {"format": FORMAT})
+    elif found != [FORMAT]:
+        told = ", ".join(str(number) for number in found)
+        raise StoreError(f"{name}: its format is {told}, but this code reads {FORMAT}")
+
+
+def _write(
+    connection: sa.Connection, outcomes: Sequence[Outcome], received_at_us: int
+) -> list[Written]:
+    # In one order, so that two who write the same rows do not wait for one another.
+    ordered = sorted(outcomes, key=lambda outcome: outcome.sponsorship_id)
+    ids = [outcome.sponsorship_id for outcome in ordered]
+    query = sa.select(OUTCOMES).where(OUTCOMES.c.sponsorship_id.in_(ids))
+    rows = connection.execute(query.order_by(OUTCOMES.c.sponsorship_id).with_for_update())
+    there = {kept.outcome.sponsorship_id: kept for kept in map(_kept, rows.mappings())}
+    written: dict[str, Written] = {}
+    new: list[dict[str, Any]] = []
+    changed: list[dict[str, Any]] = []
+    for outcome in ordered:
+        key = outcome.sponsorship_id
+        kept = there.get(key)
+        if kept is None:
+            written[key] = Written(key, "accepted", 1)
+        elif kept.outcome == outcome:
+            written[key] = Written(key, "unchanged", kept.revision)
+            continue
+        else:
+            written[key] = Written(key, "corrected", kept.revision + 1)
+        row = asdict(outcome) | {
+            "revision": written[key].revision,
+            "received_at_us": received_at_us,
+        }
+        (new if kept is None else changed).append(row)
+    if new:
+        connection.execute(sa.insert(OUTCOMES), new)
+    for row in changed:
+        same = OUTCOMES.c.sponsorship_id == row["sponsorship_id"]
+        connection.execute(sa.update(OUTCOMES).where(same).values(row))
+    if new or changed:
+        connection.execute(sa.insert(OUTCOME_HISTORY), new + changed)
+    return [written[outcome.sponsorship_id] for outcome in outcomes]
+
+
+def _kept(row: Mapping[Any, Any]) -> Kept:
+    plain = {field.name: row[field.name] for field in fields(Outcome)}
+    return Kept(Outcome(**plain), row["revision"], row["received_at_us"])

@@ -1,0 +1,180 @@
+"""The routes of outcomes and campaigns. What they raise becomes HTTP in `app`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Path, Request
+
+from features.outcomes import read_outcomes
+from features.schemas import (
+    Brief,
+    FieldFault,
+    OutcomesError,
+    UnknownCampaign,
+    UnknownOutcome,
+)
+from features.store import Answer, Store
+from models import campaign as campaigns
+from service import wire, wire_outcomes
+from service.recorder import Recorder
+from service.reload import ModelHolder
+from service.routes import holder_of
+
+router = APIRouter()
+
+NOT_KEPT = {"model": wire.Problem, "description": "The database is away; nothing was kept"}
+ABSENT = {"model": wire.Problem, "description": "Nothing is known of it"}
+# An answer that was served a moment ago may still wait to be written.
+FLUSH_SECONDS = 2.0
+
+SponsorshipId = Annotated[str, Path(min_length=1, max_length=200, examples=["s-2041"])]
+CampaignId = Annotated[str, Path(min_length=1, max_length=200, examples=["serum-spring"])]
+
+
+def _store(request: Request) -> Store:
+    store: Store = request.state.store
+    return store
+
+
+@router.post(
+    "/v1/outcomes",
+    summary="Tell what came of collaborations",
+    responses={
+        400: {"model": wire.Problem},
+        422: {"model": wire.Problem, "description": "Rows at fault: all are named, none is kept"},
+        503: NOT_KEPT,
+    },
+)
+def post_outcomes(
+    request: Request,
+    body: Annotated[
+        wire_outcomes.OutcomesBody, Body(examples=[{"outcomes": [wire_outcomes.EXAMPLE_OUTCOME]}])
+    ],
+) -> wire_outcomes.OutcomesResponse:
+    """Keep one outcome, or many: all or none.
+
+    Sent twice, an outcome counts once; sent again with other values it is corrected, and what stood
+    there before is kept in its history.
+    """
+    records, pointer = _records(body)
+    store = _store(request)
+    answers = _answers_named(store, request.state.recorder, records)
+    outcomes, faults = read_outcomes(
+        [_completed(record, answers) for record in records],
+        _is_creator(holder_of(request)),
+        pointer,
+    )
+    if faults:
+        raise OutcomesError(faults)
+    return wire_outcomes.written(store.write_outcomes(outcomes, _now_us()))
+
+
+@router.get(
+    "/v1/outcomes/{sponsorship_id:path}",
+    summary="An outcome and its history",
+    responses={404: ABSENT, 503: NOT_KEPT},
+)
+def get_outcome(request: Request, sponsorship_id: SponsorshipId) -> wire_outcomes.OutcomeResponse:
+    """Show an outcome as it stands, and every version of it that was sent."""
+    history = _store(request).history(sponsorship_id)
+    if not history:
+        raise UnknownOutcome(sponsorship_id)
+    return wire_outcomes.outcome(history)
+
+
+@router.get(
+    "/v1/campaigns/{campaign_id:path}",
+    summary="A campaign so far against its forecast",
+    responses={404: ABSENT, 503: NOT_KEPT},
+)
+def get_campaign(request: Request, campaign_id: CampaignId) -> wire_outcomes.CampaignResponse:
+    """Show what came of a campaign, by creator and in all, beside what was promised of it."""
+    return wire_outcomes.campaign(campaign_so_far(_store(request), campaign_id))
+
+
+def campaign_so_far(store: Store, campaign_id: str) -> campaigns.Campaign:
+    """A campaign from the database.
+
+    Raises:
+        UnknownCampaign: No outcome or answer names it.
+        StoreError: The database is away.
+    """
+    kept, answers = store.campaign(campaign_id)
+    if not kept and not answers:
+        raise UnknownCampaign(campaign_id)
+    outcomes = [one.outcome for one in kept]
+    served = store.served([answer.recommendation_id for answer in answers])
+    promised = campaigns.promises(
+        outcomes, [(answer.recommendation_id, candidates) for answer, candidates in served]
+    )
+    briefs = [Brief.model_validate_json(answer.brief) for answer in answers]
+    budget = next((brief.budget for brief in briefs if brief.budget is not None), None)
+    return campaigns.so_far(campaign_id, outcomes, promised, budget, _now_us())
+
+
+def _records(body: dict[str, Any]) -> tuple[list[object], Callable[[int], str]]:
+    """The outcomes of a body, and the JSON pointer to each."""
+    if "outcomes" not in body:
+        return [body], lambda _: ""
+    extra = [
+        FieldFault(f"/{name}", "there is no such field") for name in body if name != "outcomes"
+    ]
+    if extra:
+        raise OutcomesError(extra)
+    sent = body["outcomes"]
+    most = wire_outcomes.OUTCOMES_AT_MOST
+    if not isinstance(sent, list) or not 1 <= len(sent) <= most:
+        found = f"{len(sent):,} of them" if isinstance(sent, list) else "no array"
+        reason = f"an array of 1 to {most:,} outcomes, not {found}"
+        raise OutcomesError([FieldFault("/outcomes", reason)])
+    return sent, lambda position: f"/outcomes/{position}"
+
+
+def _answers_named(store: Store, recorder: Recorder, records: list[object]) -> dict[str, Answer]:
+    """The stored answers that outcomes name, by id."""
+    said = [record.get("recommendation_id") for record in records if isinstance(record, dict)]
+    named = {value for value in said if isinstance(value, str) and _is_plain(value)}
+    if not named:
+        return {}
+    found = store.answers(sorted(named))
+    if len(found) < len(named) and recorder.flush(FLUSH_SECONDS):
+        found = store.answers(sorted(named))
+    return found
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a database can look for a text: one with other characters is told of as at fault."""
+    return text.isascii() and text.isprintable()
+
+
+def _completed(record: object, answers: dict[str, Answer]) -> object:
+    """An outcome with what the answer it names tells, where it does not say so itself."""
+    if not isinstance(record, dict):
+        return record
+    named = record.get("recommendation_id")
+    answer = answers.get(named) if isinstance(named, str) else None
+    if answer is None:
+        return record
+    told = {
+        "brand": answer.brand,
+        "brief": Brief.model_validate_json(answer.brief).query,
+        "started_at": wire.moment(answer.served_at_us),
+    }
+    return record | {name: value for name, value in told.items() if record.get(name) is None}
+
+
+def _is_creator(holder: ModelHolder) -> Callable[[str], bool] | None:
+    """Whether the model that is served knows a creator: training would refuse any other.
+
+    None where there is no model to ask.
+    """
+    if holder.served is None:
+        return None
+    return frozenset(holder.served.bundle.index.creators["creator_id"]).__contains__
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1_000
