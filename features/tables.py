@@ -8,7 +8,7 @@ The public face of reading: `table_files` and `sql` take files and databases apa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -49,6 +49,7 @@ __all__ = [
     "FORMATS",
     "RawPart",
     "RawTable",
+    "check_alone",
     "check_tables",
     "read_tables",
     "write_tables",
@@ -164,6 +165,20 @@ def check_tables(
     )
 
 
+def check_alone(raw: RawTable, may_lack: Collection[str] = ()) -> tuple[pd.DataFrame, TableFaults]:
+    """Check one table by itself: all that the contract asks but that its creators exist.
+
+    Args:
+        raw: The table found.
+        may_lack: Required columns whose values may be empty all the same.
+
+    Returns:
+        The rows, unsorted, in the dtypes of `Tables`, and what is at fault with them.
+    """
+    checked = _check_table(raw, None, may_lack)
+    return checked.frame, checked.faults
+
+
 # ---------------------------------------------------------------- one table
 
 
@@ -188,7 +203,9 @@ class _Checked:
         return len(self.frame) == 0 and not self.faults.counts()
 
 
-def _check_table(raw: RawTable, creators: pd.Series | None) -> _Checked:
+def _check_table(
+    raw: RawTable, creators: pd.Series | None, may_lack: Collection[str] = ()
+) -> _Checked:
     faults = TableFaults(raw)
     for part in raw.parts:
         faults.whole_file += _missing_columns(raw.name, part)
@@ -196,7 +213,7 @@ def _check_table(raw: RawTable, creators: pd.Series | None) -> _Checked:
     if faults.whole_file:
         return _Checked(_no_rows(raw.name), faults, warnings)
     frame = _read_frame(raw, faults)
-    _check_rules(raw, frame, faults)
+    _check_rules(raw, frame, faults, may_lack)
     if raw.name != "creators" and creators is not None:
         strange = _absent(frame["creator_id"], creators)
         faults.add(
@@ -267,9 +284,13 @@ def _why_unreadable(kind: str, column: Column) -> Reason:
     return reason
 
 
-def _check_rules(raw: RawTable, frame: pd.DataFrame, faults: TableFaults) -> None:
+def _check_rules(
+    raw: RawTable, frame: pd.DataFrame, faults: TableFaults, may_lack: Collection[str]
+) -> None:
     unreadable = {name: faults.at_fault(name) for name in TABLES[raw.name]}
     for kind, column, positions, text in broken_rules(raw.name, frame):
+        if kind == "missing_value" and column in may_lack:
+            continue
         reason = _constant(text)
         if kind == "missing_value":  # where a value is there but could not be read, that is said
             positions = np.setdiff1d(positions, unreadable[column])
