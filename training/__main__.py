@@ -123,7 +123,7 @@ def import_files(
         str, typer.Option(help="Zone of times without one, such as Europe/Berlin")
     ] = "UTC",
     currency: Annotated[
-        str | None, typer.Option(help="Revenue counts in it alone [default: CREATORFIT_CURRENCY]")
+        str | None, typer.Option(help="Revenue counts in it alone; CREATORFIT_CURRENCY unless told")
     ] = None,
     covers: Annotated[
         str | None,

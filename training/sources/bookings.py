@@ -18,7 +18,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.schemas import DEFAULT_RESOLVE_DAYS, TABLES, DataError, Fault
+from features.schemas import DEFAULT_RESOLVE_DAYS, TABLES, DataError, Fault, InvalidTables
 from features.table_raw import shown
 from training.sources.columns import bare
 from training.sources.events import KEYS, TAG_KEYS, Reading, Span, from_us, point, refuse
@@ -129,7 +129,7 @@ def _records(path: Path, reading: Reading) -> tuple[list[tuple[int, _Record]], s
     elif path.suffix in (".jsonl", ".ndjson"):
         records = _jsonl(path, reading)
     else:
-        text = decode(read_bytes(path, NAME), str(path), NAME, reading.encoding)
+        text = _text(path, reading)
         (section,) = read_sections(text, str(path), NAME)
         refuse(section.faults)
         header = [_known(name) for name in section.header]
@@ -149,8 +149,19 @@ def _known(name: str) -> str:
     return next((own for own in (*COLUMNS, *KEYS) if bare(own) == bare(name)), name.strip())
 
 
+def _text(path: Path, reading: Reading) -> str:
+    """The file's text; an encoding that was told is the export's, and may be the plan's too."""
+    data = read_bytes(path, NAME)
+    try:
+        return decode(data, str(path), NAME, None)
+    except InvalidTables:
+        if reading.encoding is None:
+            raise
+        return decode(data, str(path), NAME, reading.encoding)
+
+
 def _jsonl(path: Path, reading: Reading) -> list[tuple[int, _Record]]:
-    text = decode(read_bytes(path, NAME), str(path), NAME, reading.encoding)
+    text = _text(path, reading)
     records: list[tuple[int, _Record]] = []
     for row, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
@@ -241,5 +252,7 @@ def _number(raw: Any, text: str, reading: Reading) -> float | int:
     if isinstance(raw, int | float | Decimal) and not isinstance(raw, bool):
         value = Decimal(str(raw))
     else:
-        value = read_amount(plain(text), reading.decimal).value
+        # What was told is the export's decimal mark: here it decides where nothing else does.
+        told = None if reading.decimal == "auto" else reading.decimal
+        value = read_amount(plain(text), usual=told).value
     return int(value) if value == value.to_integral_value() else float(value)

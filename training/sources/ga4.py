@@ -78,6 +78,8 @@ def read_ga4(
             f"{reports[0][0]} is a report and {events[0][0]} holds events: import one or the "
             "other, for both count the same visits"
         )
+    if events and reading.columns:
+        raise DataError("--map names columns of a report; events have fields of their own")
     if events:
         return read_events(events, reading)
     return joined_exports([_read_report(file, text, reading, show) for file, text in reports])

@@ -80,7 +80,7 @@ def join(
         bookings: Who was booked.
         zone: The zone whose days are meant.
         covers: The time the export covers, as someone said.
-        done: Told how many rows are through.
+        done: Told how many rows are through, at the end.
     """
     index = _Index(bookings, zone)
     listed: list[Listed] = []
@@ -92,7 +92,7 @@ def join(
             mine[found.name].append(event)
         else:
             listed.append(_list(event, *found))
-        done(1)
+    done(len(export.events))
     outcomes: dict[str, Outcome] = {}
     reach = _Reach(export, covers)
     untold: list[Listed] = []
@@ -148,7 +148,8 @@ def _one(order: Sequence[Event], listed: list[Listed]) -> Event | None:
     why = next((event.left_out for event in sales if event.left_out is not None), None)
     revenue = first.revenue
     if refunds:
-        back = [event.revenue for event in refunds]
+        # A refund that two exports hold is one.
+        back = [event.revenue for event in {_content(event): event for event in refunds}.values()]
         if revenue is None or None in back:
             why = why or ("refunded", "the order was taken back")
         else:
@@ -158,6 +159,8 @@ def _one(order: Sequence[Event], listed: list[Listed]) -> Event | None:
     if why is not None:
         listed.append(_list(first, *why))
         return None
+    if len(rows) == 1:
+        return first
     codes = tuple(sorted({code for event in sales for code in event.codes}))
     return replace(first, codes=codes, revenue=revenue)
 

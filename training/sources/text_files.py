@@ -122,7 +122,10 @@ def read_sections(
             elif sections and not fresh:
                 sections[-1].add(row, cells)
     except csv.Error as error:
-        reason = f"the quotes do not pair ({error}); double each quote inside a quoted field"
+        reason = (
+            f"the file cannot be taken apart here ({error}); put a field with separators or line ends "
+            "in double quotes, and double each quote inside it"
+        )
         refuse([Fault(source, file, row + 1, None, None, "bad_quotes", reason)])
     if not sections:
         reason = "no row names the columns"

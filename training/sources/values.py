@@ -63,7 +63,8 @@ def key(text: str) -> str:
 
 def tags_of(values: Mapping[str, str | None]) -> dict[str, str]:
     """UTM values by key, normalised, without those that say there is none."""
-    found = {name: key(unquote_plus(values.get(name) or "")) for name in TAG_KEYS}
+    written = ((name, values.get(name)) for name in TAG_KEYS)
+    found = {name: key(unquote_plus(value)) for name, value in written if value}
     return {name: value for name, value in found.items() if value and value not in _NO_TAG}
 
 

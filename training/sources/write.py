@@ -85,6 +85,8 @@ def standing(folder: Path) -> Standing:
         DataError: It is in a form that cannot be written back as it was.
     """
     empty = pd.DataFrame({name: [] for name in TABLES[TABLE]}, dtype=object)
+    if ":/" in str(folder):
+        raise DataError(f"{folder}: tables are written into a folder, not into a database")
     if not folder.exists():
         return Standing(empty, folder / f"{TABLE}.csv", "csv", None, False)
     found = read_folder(folder, ("creators", TABLE))
@@ -192,13 +194,28 @@ def write(folder: Path, merged: Merged, listed: Sequence[Listed], stands: Standi
                 staging.chmod(0o755)
                 staging.replace(folder)
                 return
-            (staging / UNJOINED).replace(folder / UNJOINED)
-            if len(merged.frame):
-                (staging / stands.path.name).replace(stands.path)
+            _exchange(staging, folder, stands.path.name if len(merged.frame) else None)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
         raise DataError(f"{folder}: cannot be written: {error.strerror}") from None
+
+
+def _exchange(staging: Path, folder: Path, table: str | None) -> None:
+    """Move both files into place; where the second cannot be, the first is put back."""
+    before = staging / f"{UNJOINED}.before"
+    if (folder / UNJOINED).exists():
+        shutil.copy2(folder / UNJOINED, before)
+    (staging / UNJOINED).replace(folder / UNJOINED)
+    try:
+        if table is not None:
+            (staging / table).replace(folder / table)
+    except OSError:
+        if before.exists():
+            before.replace(folder / UNJOINED)
+        else:
+            (folder / UNJOINED).unlink()
+        raise
 
 
 def listing(listed: Sequence[Listed]) -> str:
