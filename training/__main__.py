@@ -156,9 +156,8 @@ def import_files(
     reading = reading_of(
         timezone, currency or TrainingSettings().currency, dates, decimal, columns or [], encoding
     )
-    request = Request(
-        files, out, bookings, reading, covers and span_of(covers, reading), on_invalid, dry_run
-    )
+    span = None if covers is None else span_of(covers, reading)
+    request = Request(files, out, bookings, reading, span, on_invalid, dry_run)
     imported = source_of(source).run(request, ConsoleReporter(Console(stderr=True)))
     if as_json:
         _print_json(imported)

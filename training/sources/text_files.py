@@ -19,7 +19,6 @@ from training.sources.events import refuse
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 _SEPARATORS = ",;\t|"
-_LOOKED_AT_BYTES = 200  # enough to see that every second byte is NUL
 
 
 @dataclass(frozen=True)
@@ -68,13 +67,12 @@ def decode(data: bytes, file: str, source: str, encoding: str | None) -> str:
         DataError: No such encoding is known.
         InvalidTables: The bytes are no text in that encoding.
     """
-    first = data[:_LOOKED_AT_BYTES]
     if encoding is None:
         encoding = "utf-8-sig"
         if data.startswith(_UTF16_BOMS):
             encoding = "utf-16"
-        elif len(first) > 1 and b"\0" in first:
-            encoding = "utf-16-le" if first[1] == 0 else "utf-16-be"
+        elif b"\0" in data[:2]:  # half of the first character, which names a column
+            encoding = "utf-16-be" if data[0] == 0 else "utf-16-le"
     try:
         return data.decode(encoding).removeprefix("\ufeff")
     except LookupError:
@@ -123,8 +121,8 @@ def read_sections(
                 sections[-1].add(row, cells)
     except csv.Error as error:
         reason = (
-            f"the file cannot be taken apart here ({error}); put a field with separators or line ends "
-            "in double quotes, and double each quote inside it"
+            f"the file cannot be taken apart here ({error}); put a field with separators or line "
+            "ends in double quotes, and double each quote inside it"
         )
         refuse([Fault(source, file, row + 1, None, None, "bad_quotes", reason)])
     if not sections:
