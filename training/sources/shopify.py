@@ -1,9 +1,9 @@
 """Shopify's export of orders: a CSV with one row for each line of an order.
 
 The first row of an order carries its date, status, total, code and notes; further lines repeat
-`Name` (and the e-mail) and leave those empty. Columns are those of the admin's own export, as its
-help pages list them; `Landing Site` and `Referring Site` are there where an app adds them. No
-customer's name, address or e-mail is read.
+`Name` (and the e-mail) and leave those empty. Columns are those of the admin's own export;
+`Landing Site` and `Referring Site` are there where an app adds them. No customer's name, address
+or e-mail is read.
 
 What is left out: orders cancelled, refunded in full, voided, expired or not paid for, and test
 orders of the bogus gateway. (The export does not tell orders of Shopify Payments' test mode.)
