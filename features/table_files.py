@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -49,8 +49,12 @@ class Folder:
     warnings: tuple[str, ...]
 
 
-def read_folder(folder: Path) -> Folder:
-    """Read every table of the contract that a folder holds; other files are ignored.
+def read_folder(folder: Path, names: Collection[str] = tuple(TABLES)) -> Folder:
+    """Read the tables of the contract that a folder holds; other files are ignored.
+
+    Args:
+        folder: Where they lie.
+        names: The tables to look for; all of them unless told.
 
     Raises:
         DataError: There is no such folder, or it cannot be listed.
@@ -66,7 +70,7 @@ def read_folder(folder: Path) -> Folder:
     tables: dict[str, RawTable] = {}
     faults: list[Fault] = []
     warnings: list[str] = []
-    for name in TABLES:
+    for name in names:
         found = [entry for entry in entries if _is_table(folder, entry, name)]
         files = _files(folder / found[0]) if len(found) == 1 else []
         twice = found if len(found) > 1 else _twins(files)

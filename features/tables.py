@@ -8,7 +8,7 @@ The public face of reading: `table_files` and `sql` take files and databases apa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -190,12 +190,15 @@ class Checked:
         return len(self.frame) == 0 and not self.faults.counts()
 
 
-def check_table(raw: RawTable, creators: pd.Series | None) -> Checked:
+def check_table(
+    raw: RawTable, creators: pd.Series | None, may_lack: Collection[str] = ()
+) -> Checked:
     """Read one table's values and check its rules.
 
     Args:
         raw: The table as it was found.
         creators: Ids that there are; None: any creator will do.
+        may_lack: Columns that may be empty all the same.
     """
     faults = TableFaults(raw)
     for part in raw.parts:
@@ -204,7 +207,7 @@ def check_table(raw: RawTable, creators: pd.Series | None) -> Checked:
     if faults.whole_file:
         return Checked(_no_rows(raw.name), faults, warnings)
     frame = _read_frame(raw, faults)
-    _check_rules(raw, frame, faults)
+    _check_rules(raw, frame, faults, may_lack)
     if raw.name != "creators" and creators is not None:
         strange = _absent(frame["creator_id"], creators)
         faults.add(
@@ -275,9 +278,13 @@ def _why_unreadable(kind: str, column: Column) -> Reason:
     return reason
 
 
-def _check_rules(raw: RawTable, frame: pd.DataFrame, faults: TableFaults) -> None:
+def _check_rules(
+    raw: RawTable, frame: pd.DataFrame, faults: TableFaults, may_lack: Collection[str]
+) -> None:
     unreadable = {name: faults.at_fault(name) for name in TABLES[raw.name]}
     for kind, column, positions, text in broken_rules(raw.name, frame):
+        if kind == "missing_value" and column in may_lack:
+            continue
         reason = _constant(text)
         if kind == "missing_value":  # where a value is there but could not be read, that is said
             positions = np.setdiff1d(positions, unreadable[column])

@@ -97,6 +97,72 @@ def simulate(
     )
 
 
+@app.command("import")
+def import_files(
+    source: Annotated[str, typer.Argument(help="What the files are: codes, shopify or ga4")],
+    files: Annotated[list[Path], typer.Argument(help="The export's files")],
+    out: Annotated[Path, typer.Option(help="Folder of tables to write into, or a new one")],
+    bookings: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV, JSON lines or Parquet: who was booked, from when until when, by which "
+            "code, utm_content, utm_campaign or utm_source"
+        ),
+    ] = None,
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--map", help="Take a column for a field, such as code=Coupon; repeatable"),
+    ] = None,
+    dates: Annotated[
+        Literal["auto", "iso", "dmy", "mdy"], typer.Option(help="What 03/04/2026 means")
+    ] = "auto",
+    decimal: Annotated[
+        Literal["auto", "point", "comma"], typer.Option(help="What 1.234 means")
+    ] = "auto",
+    timezone: Annotated[
+        str, typer.Option(help="Zone of times without one, such as Europe/Berlin")
+    ] = "UTC",
+    currency: Annotated[
+        str | None, typer.Option(help="Revenue counts in it alone; CREATORFIT_CURRENCY unless told")
+    ] = None,
+    covers: Annotated[
+        str | None,
+        typer.Option(help="Days the export covers, such as 2026-01-01/2026-03-31"),
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Where it is neither UTF-8 nor UTF-16, such as cp1252")
+    ] = None,
+    on_invalid: Annotated[
+        Literal["refuse", "quarantine"],
+        typer.Option(help="Refuse rows that cannot be read, or list them in OUT/unjoined.csv"),
+    ] = "refuse",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say all, write nothing")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Import what came of bookings from a shop's or analytics' own export, joined by code or tag.
+
+    Writes OUT/sponsorships.csv (merged by sponsorship_id where it is there) and OUT/unjoined.csv,
+    which lists every row that was not counted, and why. --json prints the outcomes too.
+
+    Example: python -m training import codes redemptions.csv --bookings plan.csv --out my-tables
+
+    Example: python -m training import shopify orders_export.csv --bookings plan.csv --out my-tables
+
+    Example: python -m training import ga4 traffic.csv --bookings plan.csv --out my-tables
+    """
+    from training.sources import Request, source_of
+    from training.sources.options import reading_of, span_of
+
+    reading = reading_of(
+        timezone, currency or TrainingSettings().currency, dates, decimal, columns or [], encoding
+    )
+    span = None if covers is None else span_of(covers, reading)
+    request = Request(files, out, bookings, reading, span, on_invalid, dry_run)
+    imported = source_of(source).run(request, ConsoleReporter(Console(stderr=True)))
+    if as_json:
+        _print_json(imported)
+
+
 @app.command()
 def validate(
     source: Source,
