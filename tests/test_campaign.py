@@ -5,12 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from scipy.stats import gamma, norm
 
 from features.schemas import Budget
 from features.store import open_store
 from models.answer import Interval
 from models.campaign import Promise, draw_rates, promises, so_far
-from models.conversion import interval_factors
+from models.conversion import TOGETHER, interval_factors
 from models.registry import Registry
 from service.app import create_app
 from service.settings import ServiceSettings
@@ -83,7 +84,11 @@ def test_the_interval_holds_what_it_says():
             f"c{i}": promise(mean[i], mean[i] * lower[i], mean[i] * upper[i]) for i in range(6)
         }
         impressions = rng.integers(5_000, 60_000, 6)
-        came = rng.poisson(rng.gamma(shape, mean / shape) * impressions)
+        # What is not known of a brief is not known of all its creators.
+        normal = np.sqrt(TOGETHER) * rng.standard_normal()
+        normal = normal + np.sqrt(1 - TOGETHER) * rng.standard_normal(6)
+        rates = mean * gamma.ppf(norm.cdf(normal), shape) / shape
+        came = rng.poisson(rates * impressions)
         rows = [
             outcome(
                 f"s{i}",
