@@ -16,8 +16,8 @@ Printed, with 90% intervals over briefs: true conversions bought by the product'
 creators with most followers, by those with the highest engagement rate, by estimated value for
 money without a look at overlap, by one large account, and by a plan that knows the truth; and how
 often what comes (with the chance of campaigns, posts and purchases in it) lies within P10 to P90 of
-the plan's forecast. Everyone pays true prices, where the world hides them too; what a way booked
-and can no longer pay for falls away.
+the plan's forecast. Every way books by the prices that are known or estimated, and pays true ones,
+which the world hides here and there; what it booked last and can no longer pay for falls away.
 
 With ``--speed`` plans of 1,000 creators are timed instead.
 """
@@ -47,7 +47,7 @@ from features.tables import write_tables
 from features.windows import Floats, Ints
 from models import ranker
 from models.bundle import Bundle
-from models.portfolio import Audience, Limits, choose
+from models.portfolio import Audience, Limits, choose, choose_in_order
 from training.pipeline import train
 from training.settings import TrainingSettings
 from training.simulate import true_rates
@@ -228,7 +228,9 @@ def _of_brief(
     }
     for way, key in orders.items():
         order = np.argsort(-np.nan_to_num(key, nan=-1.0), kind="stable")
-        booked[way] = _paid(scored.places[order], truth.price)
+        known = np.nan_to_num(scored.costs.cost[order], nan=np.inf)
+        wanted = order[choose_in_order(known, BUDGET)]
+        booked[way] = _paid(scored.places[wanted], truth.price)
     eligible = scored.places
     best = choose(truth.audience.take(eligible), truth.price[eligible], Limits(BUDGET)).rows
     booked[TRUTH] = eligible[best]
