@@ -35,7 +35,8 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.live_worlds import CREATORS, DEEPEST, Case, cases_of
 from features.windows import Floats, Ints
-from models.allocation import ASSUMED, Standing, allocate, fill, foresee
+from models.allocation import allocate, fill
+from models.outlook import ASSUMED, Standing, foresee
 from training.bootstrap import Figure, draw, figure
 from training.world_posts import mean_one
 
@@ -48,7 +49,7 @@ PLAN, EQUAL, ORACLE, LIVE = (
     "the plan's estimates, fixed",
     "equal, fixed",
     "oracle",
-    "upper decile, live",
+    "upper quantile, live",
 )
 
 
@@ -115,7 +116,7 @@ class Campaign:
 Weekly = Callable[[Campaign, int, np.random.Generator], Ints]
 
 
-def upper_decile(campaign: Campaign, weeks_left: int, rng: np.random.Generator) -> Ints:
+def upper_quantile(campaign: Campaign, weeks_left: int, rng: np.random.Generator) -> Ints:
     """The product's own rule, as a service would ask it."""
     seed = int(rng.integers(2**31))
     told = allocate(campaign.standing(), campaign.left, seed=seed, weeks_left=weeks_left)
@@ -159,7 +160,7 @@ RULES: dict[str, Weekly] = {
     "greedy by the mean, live": greedy,
     "Thompson sampling, live": thompson,
     "top-two Thompson, live": top_two,
-    LIVE: upper_decile,
+    LIVE: upper_quantile,
 }
 
 

@@ -1,109 +1,26 @@
 """Where the remaining budget of a running campaign should go: whom to book more, less, or no more.
 
 What is believed of each creator (`beliefs`) says what the next post may bring for its cost. Money
-goes, post by post, to where the upper decile of that is highest: a creator who did well, or of whom
-too little is known to say. Bayes-UCB (Kaufmann, Cappe and Garivier 2012, On Bayesian Upper
-Confidence Bounds for Bandit Problems, AISTATS), with posts that cost money and wear off (budgeted
-bandits: Ding et al. 2013, Multi-Armed Bandit with Budget Constraint and Variable Costs, AAAI).
-`python -m benchmarks.live` compares it with others. Knows nothing of briefs, HTTP or SQL.
+goes, post by post, to where an upper quantile of that is highest: to a creator who did well, or of
+whom too little is known to say, the more so the more weeks are left to use what is learnt.
+Bayes-UCB (Kaufmann, Cappe and Garivier 2012, On Bayesian Upper Confidence Bounds for Bandit
+Problems, AISTATS), with posts that cost money and wear off (budgeted bandits: Ding et al. 2013,
+Multi-Armed Bandit with Budget Constraint and Variable Costs, AAAI). `python -m benchmarks.live`
+compares it with others. Knows nothing of briefs, HTTP or SQL.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from features.windows import Floats, Ints
 from models.allocation_words import Action, Facts, decide, reason
-from models.beliefs import (
-    RateBelief,
-    ReachBelief,
-    freshness,
-    rate_belief,
-    rate_interval,
-    reach_belief,
-)
+from models.beliefs import rate_interval
+from models.outlook import ASSUMED, Assumptions, Outlook, Standing, check, foresee
 
-DRAWS = 2_000
 LEAST_COST = 1.0  # a post that costs less, such as for a gift, counts as this in a ratio
-# What may be NaN, and what may not be 0.
-MAY_MISS = (
-    *(f"{name}{end}" for name in ("rate", "impressions") for end in ("", "_low", "_high")),
-    "cost",
-    "audience",
-)
-POSITIVE = ("rate", "rate_high", "impressions", "impressions_low", "impressions_high")
-
-Flags = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Assumptions:
-    """What is assumed of posts and audiences, stated because no campaign alone can tell it.
-
-    Attributes:
-        noise_shape: Of the Gamma factor that a post's own rate has on the creator's. 5 is a
-            coefficient of variation of 0.45; simulated posts have 0.33.
-        post_share: Share of the variance in the model's interval of impressions that is a post's
-            own and not the creator's.
-        shared_share: Share of the uncertainty of rates that all creators of the campaign have in
-            common: an offer that sells better or worse than such offers do.
-        reach_unknown: Share of followers that one post reaches, where followers are unknown.
-        again: What a person reached again is worth, against one reached for the first time.
-        optimism: The quantile of what a post brings that money goes by, before the last week.
-        posts_a_week: Most posts of one creator in a week.
-        weeks_unknown: Weeks left where nobody says how many.
-    """
-
-    noise_shape: float = 5.0
-    post_share: float = 0.5
-    shared_share: float = 0.4
-    reach_unknown: float = 0.25
-    again: float = 0.5
-    optimism: float = 0.9
-    posts_a_week: int = 2
-    weeks_unknown: int = 4
-
-
-ASSUMED = Assumptions()
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How each creator of a campaign stands, ``(n,)`` each. NaN only where it says so.
-
-    Attributes:
-        rate, rate_low, rate_high: Conversions for each impression as the model foretold them, with
-            the 80% interval; NaN where it gives none.
-        impressions, impressions_low, impressions_high: Of one post, likewise.
-        cost: Of one more post; NaN where unknown.
-        posts: That came out so far.
-        seen: Impressions they had.
-        conversions: That came of them.
-        spent: Money on them.
-        audience: Followers; NaN where unknown.
-    """
-
-    rate: Floats
-    rate_low: Floats
-    rate_high: Floats
-    impressions: Floats
-    impressions_low: Floats
-    impressions_high: Floats
-    cost: Floats
-    posts: Floats
-    seen: Floats
-    conversions: Floats
-    spent: Floats
-    audience: Floats
-
-    def __len__(self) -> int:
-        return len(self.rate)
-
-    def take(self, rows: Ints) -> Standing:
-        return Standing(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -148,28 +65,6 @@ class Allocation:
     expected_conversions: float
 
 
-@dataclass(frozen=True)
-class Outlook:
-    """What the next posts of creators are believed to bring.
-
-    Attributes:
-        rates, reach: The beliefs.
-        drawn: Draws of the conversions of a post that reaches nobody twice, ``(DRAWS, n)``.
-        worth: What the next posts are worth against such a one, ``(n, depth)``.
-        expected_so_far: Conversions that the model foretold of the posts that came out, ``(n,)``.
-    """
-
-    rates: RateBelief
-    reach: ReachBelief
-    drawn: Floats
-    worth: Floats
-    expected_so_far: Floats
-
-    def mean(self) -> Floats:
-        """Expected conversions of a post that reaches nobody twice, ``(n,)``."""
-        return self.rates.mean() * self.reach.mean()
-
-
 def allocate(
     standing: Standing,
     budget: float,
@@ -186,7 +81,7 @@ def allocate(
         standing: The creators of the campaign.
         budget: What remains, in the unit of the costs; at least 0.
         seed: Of the draws; the same standing and seed give the same answer.
-        weeks_left: Until the campaign ends; in the last week nothing is left to learn for.
+        weeks_left: Until the campaign ends, at least 1: the fewer, the less is tried.
         most_per_conversion: What a conversion may cost; a post that would cost more is not booked.
         currency: For the words.
         assumed: See there.
@@ -194,73 +89,30 @@ def allocate(
     Raises:
         ValueError: A number is out of its range, with its place.
     """
-    _check(standing, budget, weeks_left, most_per_conversion)
+    check(standing)
+    _check(budget, weeks_left, most_per_conversion)
     told = np.flatnonzero(~np.isnan(standing.rate) & ~np.isnan(standing.impressions))
     weeks = assumed.weeks_unknown if weeks_left is None else weeks_left
     most = assumed.posts_a_week * weeks
     known = standing.take(told)
     outlook = foresee(known, seed, most, assumed)
-    mean = outlook.mean()
-    index = mean
-    if weeks_left != 1:
-        index = np.quantile(outlook.drawn, assumed.optimism, axis=0)
+    optimism = 1 - 1 / (1 + assumed.tries_a_week * weeks)
+    index = np.quantile(outlook.drawn, optimism, axis=0)
     floor = 0.0 if most_per_conversion is None else 1.0 / most_per_conversion
     posts = fill(index, outlook.worth, known.cost, most, budget, floor)
     week = _a_week_of(posts, index * outlook.worth[:, 0], known.cost, budget / weeks)
     soon = np.minimum(posts, assumed.posts_a_week)
-    next_posts = fill(index, outlook.worth, known.cost, soon, week, floor)
-    plan = _Plan(posts, next_posts, most, budget, floor, currency)
-    return _advise(standing, told, outlook, plan, assumed)
-
-
-def foresee(standing: Standing, seed: int, depth: int, assumed: Assumptions = ASSUMED) -> Outlook:
-    """What the next `depth` posts of creators, all foretold by the model, are believed to bring."""
-    reach = reach_belief(
-        standing.impressions,
-        standing.impressions_low,
-        standing.impressions_high,
-        standing.seen,
-        standing.posts,
-        assumed.post_share,
+    plan = _Plan(
+        posts=posts,
+        next_posts=fill(index, outlook.worth, known.cost, soon, week, floor),
+        posts_by_mean=fill(outlook.mean(), outlook.worth, known.cost, most, budget, floor),
+        most=most,
+        budget=budget,
+        floor=floor,
+        optimism=optimism,
+        currency=currency,
     )
-    followers = np.where(standing.audience > 0, standing.audience, np.nan)
-    share = np.minimum(reach.mean() / followers, 1.0)
-    share = np.where(np.isnan(share), assumed.reach_unknown, share)[:, np.newaxis]
-    came = standing.posts.astype(np.int64)
-    ahead = came[:, np.newaxis] + np.arange(depth)
-    so_far = np.arange(max(int(came.max(initial=0)), 1))
-    past = np.where(so_far < came[:, np.newaxis], freshness(share, assumed.again, so_far), 0.0)
-    exposure = standing.seen * past.sum(axis=1) / np.maximum(came, 1)
-    rates = rate_belief(
-        standing.rate,
-        standing.rate_low,
-        standing.rate_high,
-        exposure,
-        standing.conversions,
-        standing.posts,
-        noise_shape=assumed.noise_shape,
-        shared_share=assumed.shared_share,
-    )
-    return Outlook(
-        rates,
-        reach,
-        _draw(standing, rates, reach, seed),
-        freshness(share, assumed.again, ahead),
-        standing.rate * exposure,
-    )
-
-
-def _draw(standing: Standing, rates: RateBelief, reach: ReachBelief, seed: int) -> Floats:
-    """Draws of conversions of a post; each creator's do not depend on the order of creators."""
-    columns = [getattr(standing, f.name) for f in fields(standing)]
-    order = np.lexsort(columns)
-    rng = np.random.default_rng(seed)
-    shared = rng.random(DRAWS)
-    chance, normal = np.empty((2, DRAWS, len(order)))
-    chance[:, order] = rng.random((len(order), DRAWS)).T
-    normal[:, order] = rng.standard_normal((len(order), DRAWS)).T
-    out: Floats = rates.draw(chance, shared) * np.exp(reach.centre + reach.deviation * normal)
-    return out
+    return _advise(standing, told, outlook, plan)
 
 
 def fill(
@@ -313,15 +165,15 @@ class _Plan:
 
     posts: Ints
     next_posts: Ints
+    posts_by_mean: Ints
     most: int
     budget: float
     floor: float
+    optimism: float
     currency: str
 
 
-def _advise(
-    standing: Standing, told: Ints, outlook: Outlook, plan: _Plan, assumed: Assumptions
-) -> Allocation:
+def _advise(standing: Standing, told: Ints, outlook: Outlook, plan: _Plan) -> Allocation:
     """The plan and the beliefs behind it, creator by creator."""
     known = standing.take(told)
     payable = _payable(known.cost)
@@ -333,7 +185,7 @@ def _advise(
     bar = max(average, plan.floor)
     per_money = outlook.drawn * outlook.worth[:, 0] / payable
     rate_low, rate_high = rate_interval(
-        outlook.rates, known.rate, known.rate_low, known.rate_high, assumed.shared_share
+        outlook.rates, known.rate, known.rate_low, known.rate_high, outlook.shared_share
     )
 
     def of_all(values: Floats) -> Floats:
@@ -346,11 +198,12 @@ def _advise(
     reach = of_all(outlook.reach.mean())
     reach_low, reach_high = of_all(outlook.reach.low), of_all(outlook.reach.high)
     value = of_all(outlook.mean() * outlook.worth[:, 0] / payable)
-    value_high = of_all(np.quantile(per_money, assumed.optimism, axis=0))
+    value_high = of_all(np.quantile(per_money, plan.optimism, axis=0))
     worse, best = of_all((per_money < bar).mean(axis=0)), of_all(_chances_best(per_money))
     expected, brings = of_all(outlook.expected_so_far), of_all(brought)
-    posts, next_posts = np.zeros((2, len(standing)), dtype=np.int64)
+    posts, next_posts, by_mean = np.zeros((3, len(standing)), dtype=np.int64)
     posts[told], next_posts[told] = plan.posts, plan.next_posts
+    by_mean[told] = plan.posts_by_mean
     before = _shares_before(standing.spent)
     advice = []
     for i in range(len(standing)):
@@ -366,6 +219,7 @@ def _advise(
             amount=money,
             posts=int(posts[i]),
             most=plan.most,
+            posts_by_mean=int(by_mean[i]),
             posts_so_far=int(standing.posts[i]),
             conversions=float(standing.conversions[i]),
             expected=float(expected[i]),
@@ -375,7 +229,7 @@ def _advise(
             rate_high=float(high[i]),
             next_value=float(value[i]),
             next_high=float(value_high[i]),
-            optimism=assumed.optimism,
+            optimism=plan.optimism,
             bar=bar,
             bar_is_asked=plan.floor > average,
             chance_worse=float(np.nan_to_num(worse[i])),
@@ -424,37 +278,10 @@ def _or_none(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _check(
-    standing: Standing, budget: float, weeks_left: int | None, most_per_conversion: float | None
-) -> None:
+def _check(budget: float, weeks_left: int | None, most_per_conversion: float | None) -> None:
     if not (np.isfinite(budget) and budget >= 0):
         raise ValueError(f"budget is {budget}: it must be a number of at least 0")
     if weeks_left is not None and weeks_left < 1:
         raise ValueError(f"weeks_left is {weeks_left}: it must be at least 1")
     if most_per_conversion is not None and not most_per_conversion > 0:
         raise ValueError(f"most_per_conversion is {most_per_conversion}: it must be more than 0")
-    for field in fields(standing):
-        values = getattr(standing, field.name)
-        if values.shape != (len(standing),):
-            raise ValueError(f"{field.name} has shape {values.shape}, rate ({len(standing)},)")
-        may_miss = field.name in MAY_MISS
-        wrong = (values < 0) | np.isinf(values) | (np.isnan(values) & (not may_miss))
-        if field.name in POSITIVE:
-            wrong |= values == 0
-        _refuse(field.name, wrong, values, "a number above 0" if field.name in POSITIVE else "≥ 0")
-    came = standing.posts >= 1
-    _refuse("posts", standing.posts % 1 != 0, standing.posts, "a whole number")
-    _refuse("seen", (standing.seen > 0) & ~came, standing.seen, "0 where no post came out")
-    none = (standing.conversions > 0) & (standing.seen == 0)
-    _refuse("conversions", none, standing.conversions, "0 where nothing was seen")
-    for name in ("rate", "impressions"):
-        low, high = getattr(standing, f"{name}_low"), getattr(standing, f"{name}_high")
-        _refuse(f"{name}_low", low > high, low, f"no more than {name}_high")
-        missing = np.isnan(low) | np.isnan(high)
-        _refuse(name, ~np.isnan(getattr(standing, name)) & missing, low, "given with its interval")
-
-
-def _refuse(name: str, wrong: Flags, values: Floats, wanted: str) -> None:
-    if wrong.any():
-        place = int(np.flatnonzero(wrong)[0])
-        raise ValueError(f"{name}[{place}] is {values[place]}: it must be {wanted}")

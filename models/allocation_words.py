@@ -30,6 +30,7 @@ class Facts:
         anything_spent: Whether any was.
         share, amount, posts: Planned for this creator.
         most: Posts that are planned of one creator at most.
+        posts_by_mean: Posts that would be planned if only expectations counted.
         posts_so_far, conversions, expected: What came, and what the model foretold of it.
         foretold, rate, rate_low, rate_high: Conversions for each impression, before and now.
         next_value, next_high: Conversions of the next post for each unit of money: expected, and
@@ -51,6 +52,7 @@ class Facts:
     amount: float
     posts: int
     most: int
+    posts_by_mean: int
     posts_so_far: int
     conversions: float
     expected: float
@@ -152,9 +154,10 @@ def _outlook(facts: Facts) -> str:
         said += f", {than} {_value(facts.bar)}"
     said += "; it is the best use of the next money with a probability of "
     said += f"{percent(facts.chance_best)}."
-    if facts.posts > 0 and facts.next_value < facts.bar <= facts.next_high:
+    if facts.posts > facts.posts_by_mean:
         said += (
-            f" It is worth a try: with a probability of {percent(1 - facts.optimism)} it brings "
+            f" By expectation alone it would be {_count(facts.posts_by_mean, 'post')}; the rest is "
+            f"a try, as with a probability of {percent(1 - facts.optimism)} the next one brings "
             f"{_value(facts.next_high)} or more."
         )
     return said
