@@ -35,7 +35,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.live_worlds import CREATORS, DEEPEST, Case, cases_of
 from features.windows import Floats, Ints
-from models.allocation import allocate, fill
+from models.allocation import allocate, fill, week_money
 from models.outlook import ASSUMED, Standing, foresee
 from training.bootstrap import Figure, draw, figure
 from training.world_posts import mean_one
@@ -126,8 +126,10 @@ def upper_quantile(campaign: Campaign, weeks_left: int, rng: np.random.Generator
 def greedy(campaign: Campaign, weeks_left: int, rng: np.random.Generator) -> Ints:
     """The same beliefs, and money to where most is expected."""
     outlook = foresee(campaign.standing(), int(rng.integers(2**31)), A_WEEK)
-    money = campaign.left / weeks_left
-    return fill(outlook.mean(), outlook.worth, campaign.case.cost, A_WEEK, money)
+    mean, cost = outlook.mean(), campaign.case.cost
+    posts = fill(mean, outlook.worth, cost, A_WEEK, campaign.left)
+    money = week_money(posts, mean * outlook.worth[:, 0], cost, campaign.left / weeks_left)
+    return fill(mean, outlook.worth, cost, posts, money)
 
 
 def thompson(campaign: Campaign, weeks_left: int, rng: np.random.Generator) -> Ints:
@@ -142,11 +144,13 @@ def top_two(campaign: Campaign, weeks_left: int, rng: np.random.Generator) -> In
 
 def _by_draws(campaign: Campaign, weeks_left: int, rng: np.random.Generator, second: float) -> Ints:
     outlook = foresee(campaign.standing(), int(rng.integers(2**31)), A_WEEK)
-    cost, money = campaign.case.cost, campaign.left / weeks_left
+    cost, left = campaign.case.cost, campaign.left
+    money = left / weeks_left
     posts = np.zeros(len(cost), dtype=np.int64)
     everyone = np.arange(len(cost))
     for drawn in outlook.drawn:
-        able = (posts < A_WEEK) & ((posts * cost).sum() + cost <= money)
+        # As with the other ways, one post may cost more than the week's even part.
+        able = (posts < A_WEEK) & ((posts * cost).sum() + cost <= (money if posts.any() else left))
         if not able.any():
             break
         worth = outlook.worth[everyone, np.minimum(posts, A_WEEK - 1)]

@@ -100,7 +100,7 @@ def allocate(
     index = np.quantile(outlook.drawn, optimism, axis=0)
     floor = 0.0 if most_per_conversion is None else 1.0 / most_per_conversion
     posts = fill(index, outlook.worth, known.cost, most, budget, floor)
-    week = _a_week_of(posts, index * outlook.worth[:, 0], known.cost, budget / weeks)
+    week = week_money(posts, index * outlook.worth[:, 0], known.cost, budget / weeks)
     soon = np.minimum(posts, assumed.posts_a_week)
     plan = _Plan(
         posts=posts,
@@ -150,8 +150,15 @@ def _payable(cost: Floats) -> Floats:
     return np.maximum(cost, LEAST_COST)
 
 
-def _a_week_of(posts: Ints, value: Floats, cost: Floats, even: float) -> float:
-    """Money for the coming week: an even part of what remains, or the best post's cost if more."""
+def week_money(posts: Ints, value: Floats, cost: Floats, even: float) -> float:
+    """Money for the coming week: an even part of what remains, or the best post's cost if more.
+
+    Args:
+        posts: Planned for all that remains, ``(n,)``.
+        value: Conversions of the next post, ``(n,)``.
+        cost: Of it, ``(n,)``.
+        even: The even part.
+    """
     planned = np.flatnonzero(posts)
     if len(planned) == 0:
         return even
