@@ -121,14 +121,15 @@ def promises(
         named = by_id.get(outcome.recommendation_id or "")
         answers = [] if named is None else [(str(outcome.recommendation_id), named)]
         for recommendation_id, candidates in [*answers, *served]:
-            promise = _promise(recommendation_id, candidates, outcome.creator_id)
+            promise = promise_of(recommendation_id, candidates, outcome.creator_id)
             if promise is not None:
                 found[outcome.creator_id] = promise
                 break
     return found
 
 
-def _promise(recommendation_id: str, candidates: Candidates, creator_id: str) -> Promise | None:
+def promise_of(recommendation_id: str, candidates: Candidates, creator_id: str) -> Promise | None:
+    """What an answer said of a creator; None where it said nothing, or claims no rate."""
     row = candidates.place(creator_id)
     if row is None:
         return None

@@ -45,6 +45,12 @@ def identity(index: Index, place: int) -> dict[str, Any]:
     }
 
 
+def followers_of(index: Index) -> dict[str, float]:
+    """Followers of every creator, by id; NaN where unknown."""
+    ids = index.creators["creator_id"].to_list()
+    return dict(zip(ids, index.profiles.numbers.followers.tolist(), strict=True))
+
+
 def niche_mix(index: Index, place: int) -> tuple[NicheShare, ...]:
     """A creator's niches, the largest first; none where nothing was posted."""
     mix = index.profiles.mix[place]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Path, Request
+from fastapi import APIRouter, Body, Path, Query, Request
 
 from features.outcomes import read_outcomes
 from features.schemas import (
     Brief,
+    BriefError,
     FieldFault,
     OutcomesError,
     UnknownCampaign,
@@ -18,7 +21,9 @@ from features.schemas import (
 )
 from features.store import Answer, Store
 from models import campaign as campaigns
-from service import wire, wire_outcomes
+from models.describe import followers_of
+from models.reallocation import planned_promises, reallocate
+from service import wire, wire_allocation, wire_outcomes
 from service.recorder import Recorder
 from service.reload import ModelHolder
 from service.routes import holder_of
@@ -26,6 +31,7 @@ from service.routes import holder_of
 router = APIRouter()
 
 NOT_KEPT = {"model": wire.Problem, "description": "The database is away; nothing was kept"}
+NO_MONEY = {"model": wire.Problem, "description": "What is left of the budget is not known"}
 ABSENT = {"model": wire.Problem, "description": "Nothing is known of it"}
 # An answer that was served a moment ago may still wait to be written.
 FLUSH_SECONDS = 2.0
@@ -85,6 +91,47 @@ def get_outcome(request: Request, sponsorship_id: SponsorshipId) -> wire_outcome
     return wire_outcomes.outcome(history)
 
 
+# Before the next, whose path takes in whatever follows.
+@router.get(
+    "/v1/campaigns/{campaign_id:path}/allocation",
+    summary="Where the remaining budget should go now",
+    responses={404: ABSENT, 422: NO_MONEY, 503: NOT_KEPT},
+)
+def get_allocation(
+    request: Request,
+    campaign_id: CampaignId,
+    remaining: Annotated[
+        float | None,
+        Query(ge=0, allow_inf_nan=False, description="Where no budget and costs tell it"),
+    ] = None,
+    weeks_left: Annotated[int | None, Query(ge=1, le=520)] = None,
+    most_per_conversion: Annotated[
+        float | None, Query(gt=0, allow_inf_nan=False, description="No post is booked for more")
+    ] = None,
+) -> wire_allocation.AllocationResponse:
+    """Say whom to scale up, hold, scale down or stop, and why, by what came in so far."""
+    found = running(_store(request), campaign_id)
+    left = found.campaign.remaining if remaining is None else remaining
+    if left is None:
+        raise BriefError(
+            "/query/remaining",
+            "say what is left: this campaign has no budget, or a cost of it is not known",
+        )
+    served = holder_of(request).served
+    index = None if served is None else served.bundle.index
+    budget = found.campaign.budget
+    advice = reallocate(
+        found.campaign,
+        found.planned,
+        {} if index is None else followers_of(index),
+        max(left, 0.0),
+        budget.currency if budget is not None else index.currency if index is not None else "",
+        weeks_left=weeks_left,
+        most_per_conversion=most_per_conversion,
+    )
+    return wire_allocation.allocation(advice)
+
+
 @router.get(
     "/v1/campaigns/{campaign_id:path}",
     summary="A campaign so far against its forecast",
@@ -92,11 +139,19 @@ def get_outcome(request: Request, sponsorship_id: SponsorshipId) -> wire_outcome
 )
 def get_campaign(request: Request, campaign_id: CampaignId) -> wire_outcomes.CampaignResponse:
     """Show what came of a campaign, by creator and in all, beside what was promised of it."""
-    return wire_outcomes.campaign(campaign_so_far(_store(request), campaign_id))
+    return wire_outcomes.campaign(running(_store(request), campaign_id).campaign)
 
 
-def campaign_so_far(store: Store, campaign_id: str) -> campaigns.Campaign:
-    """A campaign from the database.
+@dataclass(frozen=True)
+class Running:
+    """A campaign from the database, and what was promised of the creators its plan books."""
+
+    campaign: campaigns.Campaign
+    planned: dict[str, campaigns.Promise]
+
+
+def running(store: Store, campaign_id: str) -> Running:
+    """Read a campaign.
 
     Raises:
         UnknownCampaign: No outcome or answer names it.
@@ -106,13 +161,16 @@ def campaign_so_far(store: Store, campaign_id: str) -> campaigns.Campaign:
     if not kept and not answers:
         raise UnknownCampaign(campaign_id)
     outcomes = [one.outcome for one in kept]
-    served = store.served([answer.recommendation_id for answer in answers])
-    promised = campaigns.promises(
-        outcomes, [(answer.recommendation_id, candidates) for answer, candidates in served]
-    )
+    stored = store.served([answer.recommendation_id for answer in answers])
+    served = [(answer.recommendation_id, candidates) for answer, candidates in stored]
+    promised = campaigns.promises(outcomes, served)
     briefs = [Brief.model_validate_json(answer.brief) for answer in answers]
     budget = next((brief.budget for brief in briefs if brief.budget is not None), None)
-    return campaigns.so_far(campaign_id, outcomes, promised, budget, _now_us())
+    found = campaigns.so_far(campaign_id, outcomes, promised, budget, _now_us())
+    # The latest plan that was asked for this campaign by name.
+    plan = next((a.plan for a in answers if a.plan and a.campaign_id == campaign_id), None)
+    picked = [] if plan is None else [pick["creator_id"] for pick in json.loads(plan)["picked"]]
+    return Running(found, planned_promises(picked, served))
 
 
 def _records(body: dict[str, Any]) -> tuple[list[object], Callable[[int], str]]:

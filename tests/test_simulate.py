@@ -246,6 +246,20 @@ def _with(world: World, **coefficients: float) -> dict[str, pd.DataFrame]:
     return world.truth | {"mechanism": table.reset_index()}
 
 
+def test_the_next_post_for_a_brand_brings_less(world: World) -> None:
+    campaign = str(world.truth["campaigns"]["campaign_id"].iloc[-1])
+    rates = [
+        true_rates(world, campaign_id=campaign, repeats=repeats)["conversion_rate"].to_numpy()
+        for repeats in (0, 1, 5)
+    ]
+    np.testing.assert_array_equal(
+        rates[0], true_rates(world, campaign_id=campaign)["conversion_rate"]
+    )
+    assert (rates[0] > rates[1]).all()
+    assert (rates[1] > rates[2]).all()
+    assert (rates[2] > 0).all()
+
+
 def test_advertising_too_much_lowers_the_true_rate(world: World) -> None:
     brief = {"topics": {"beauty": 1.0}, "brand": "Someone New", "as_of": "2025-05-01"}
     tired = true_rates(world, **brief)  # type: ignore[arg-type]

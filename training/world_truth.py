@@ -76,6 +76,7 @@ def true_rates(
     language: str | None = None,
     country: str | None = None,
     as_of: str | pd.Timestamp | None = None,
+    repeats: int = 0,
 ) -> pd.DataFrame:
     """What a brief would truly bring with every creator of the world on one day.
 
@@ -93,6 +94,8 @@ def true_rates(
         language: Language of the campaign; None: everyone understands.
         country: Market; None: anywhere.
         as_of: The day (UTC); None: the campaign's own, or the world's last.
+        repeats: Posts that each creator made for the brand the day before, on top of the past:
+            what the next one brings after so many.
 
     Returns:
         One row a creator, in the order of the tables: creator_id, match (of topics, in [0, 1]),
@@ -124,7 +127,12 @@ def true_rates(
     mix = truth["topics"]["share"].to_numpy(np.float64).reshape(len(people), -1)
     table = dict(zip(truth["mechanism"]["name"], truth["mechanism"]["value"], strict=True))
     mechanism = Mechanism(**{f.name: float(table[f.name]) for f in fields(Mechanism)})
-    recent = _ad_history(truth).recent(day, brief.vertical, brief.brand)
+    history = _ad_history(truth)
+    for _ in range(repeats):
+        everyone = np.arange(len(people), dtype=np.int64)
+        vertical = np.full(len(people), brief.vertical)
+        history.add(everyone, np.full(len(people), day - 1), vertical, [brief.brand] * len(people))
+    recent = history.recent(day, brief.vertical, brief.brand)
     found = rates(mechanism, people, mix, truth["drift"], brief, recent, day, days)
     return found.assign(price=people["price"].to_numpy())
 
