@@ -28,7 +28,7 @@ FOLLOWS = 5.0  # creators of the catalogue that a person of an audience follows:
 ACROSS = 0.5  # share of the people who follow creators on any platform: assumed
 HOME = 0.6  # share of an audience in the creator's country, where no audience tells it: assumed
 MARKETS = 24  # the largest; nobody is taken to be reached twice in the others
-CELLS = 80  # segments that a plan looks at, the fullest; the same holds of the others
+CELLS = 48  # segments that a plan looks at, the fullest; the same holds of the others
 FULL = 0.8  # largest share of a segment that one post can reach
 
 ASSUMED = (
