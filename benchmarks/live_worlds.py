@@ -67,7 +67,7 @@ class Case:
 
 
 def cases_of(seed: int) -> list[Case]:
-    """The campaigns of a world, in the order of time; kept under `HOME`."""
+    """The campaigns of a world, in the order of time; kept under `HOME` until deleted there."""
     file = HOME / f"cases{CREATORS}_{seed}.npz"
     if not file.exists():
         _save(_cases(seed), file)

@@ -363,9 +363,9 @@ def test_intervals_hold_the_truth_under_simulated_noise():
         )
         inside = (belief.quantile(0.1) <= rate) & (rate <= belief.quantile(0.9))
         held[posts] = inside.mean()
-    # 80% is told; posts here are less noisy than is assumed of them (0.33 against 0.45), and a
+    # 80% is told, and posts here are less noisy than is assumed of them (0.33 against 0.71); a
     # share of 400 has a standard deviation of 2%.
-    assert all(0.76 <= share <= 0.95 for share in held.values()), held
+    assert all(0.78 <= share <= 0.97 for share in held.values()), held
 
 
 def test_impressions_hold_the_truth_under_simulated_noise():
