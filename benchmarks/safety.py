@@ -99,9 +99,7 @@ def score(found: Labels, true: Labels) -> Score:
 
 
 def _row(name: str, examples: int, counted: Score) -> str:
-    rates = [
-        "-" if rate is None else f"{rate:.3f}" for rate in (counted.precision, counted.recall)
-    ]
+    rates = ["-" if rate is None else f"{rate:.3f}" for rate in (counted.precision, counted.recall)]
     return (
         f"{name:16}{examples:>9}{rates[0]:>11}{rates[1]:>8}"
         f"{counted.false_alarms:>14}{counted.misses:>8}"

@@ -66,12 +66,13 @@ class Risk:
 
 @dataclass(frozen=True)
 class TermMatch:
-    """Where one of a brand's own terms stands; `start` and `end` as of `Risk`."""
+    """Where one of a brand's own terms stands; `start`, `end` and `shown` as of `Risk`."""
 
     term: str
     words: str
     start: int
     end: int
+    shown: str
 
 
 def excerpt(shown: str, start: int, end: int) -> str:
@@ -298,9 +299,7 @@ def _spared(hits: list[_Hit], n_words: int) -> dict[tuple[int, int], int]:
 def _is_spared(hit: _Hit, spared: dict[tuple[int, int], int]) -> bool:
     """Whether an exception that is no shorter stands on one of its words."""
     length = hit.past - hit.first
-    return any(
-        spared.get((hit.topic, place), 0) >= length for place in range(hit.first, hit.past)
-    )
+    return any(spared.get((hit.topic, place), 0) >= length for place in range(hit.first, hit.past))
 
 
 def risks_of(texts: Sequence[str]) -> NDArray[np.bool_]:
@@ -327,7 +326,7 @@ def matches(text: str, terms: Sequence[str]) -> tuple[TermMatch, ...]:
     for term in terms:
         if any(form in low for form in wanted(term)):
             shown, start, end = _place(text, term)
-            found.append(TermMatch(term, shown[start:end], start, end))
+            found.append(TermMatch(term, shown[start:end], start, end, shown))
     return tuple(found)
 
 

@@ -106,9 +106,7 @@ class Maskable:
                 key = (len(word), word[0])
                 sized[key] = (*sized.get(key, ()), word)
         skeletons = {
-            skeleton: word
-            for word in sorted(plain)
-            if len(skeleton := _RUN.sub(r"\1", word)) >= 4
+            skeleton: word for word in sorted(plain) if len(skeleton := _RUN.sub(r"\1", word)) >= 4
         }
         return cls(frozenset(plain), skeletons, sized)
 
@@ -175,7 +173,7 @@ def _shortened(chunk: str, maskable: Maskable) -> str:
 def _written_out(chunk: str, maskable: Maskable) -> str:
     letters = sum(char.isalpha() for char in chunk)
     masks = len(chunk) - letters
-    if not 0 < masks or letters < _MASKED_LETTERS_MIN or len(chunk) > _WORD_CHARS_MAX:
+    if not masks > 0 or letters < _MASKED_LETTERS_MIN or len(chunk) > _WORD_CHARS_MAX:
         return chunk
     if masks <= letters:
         for table in (_LEET, _LEET_L):

@@ -24,6 +24,7 @@ from models.answer import (
     Signal,
 )
 from models.bundle import Bundle
+from models.describe_safety import safety_of
 from models.index import Index
 from models.reasons import format_value
 
@@ -84,6 +85,7 @@ def similar(bundle: Bundle, creator_id: str, limit: int) -> tuple[Item, ...]:
             confidence="low",
             reasons=(),
             evidence=(),
+            **safety_of(index, place),
         )
         for number, (place, likeness) in enumerate(found)
     )
@@ -119,6 +121,7 @@ def creator_profile(bundle: Bundle, creator_id: str) -> CreatorProfile:
         signals=_signals(index, place),
         collaborations=_collaborations(index, creator_id),
         recent_posts=_recent(index, place),
+        **safety_of(index, place),
     )
 
 

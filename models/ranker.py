@@ -24,6 +24,7 @@ from models.answer import Expected, Interval, Item, Pick, Plan, PoolCounts, Reco
 from models.bundle import Bundle
 from models.conversion import ConversionModel, Predictions
 from models.describe import evidence, identity, niche_mix
+from models.describe_safety import safety_of
 from models.index import Index, Pool
 from models.profiles import profile_brief
 from models.reasons import Reason
@@ -175,6 +176,7 @@ def _items(bundle: Bundle, brief: Brief, scored: Scored, rows: Ints) -> tuple[It
                 evidence=(
                     evidence(bundle.index, place, scored.brief.vector) if brief.explain else ()
                 ),
+                **safety_of(bundle.index, place, brief.filters.brand_safety.terms),
             )
         )
     return tuple(items)
