@@ -216,7 +216,9 @@ def _follows(rule: _Rule, text: Text, place: int) -> bool:
     words = text.words
     if place + len(rule.rest) > len(words):
         return False
-    for forms, (word, _, _, breaks) in zip(rule.rest, words[place:], strict=False):
+    for forms, (word, _, _, breaks) in zip(
+        rule.rest, words[place : place + len(rule.rest)], strict=True
+    ):
         if breaks or not any(
             word.startswith(form[:-1]) if form[-1] == "*" else word == form for form in forms
         ):

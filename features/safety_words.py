@@ -37,8 +37,8 @@ _MAY_BE_MASKED = re.compile(rf"[^\W_][{_MASK}]|[$!][^\W_]|[^\W\d_]\d|\d[^\W\d_]"
 _SPELLED = re.compile(r"(?<![^\W_])(?:[^\W_][.\-_ *]){3,12}[^\W_](?![^\W_])")
 _LETTER_RUN = re.compile(r"([^\W\d_])\1{2,}")
 _RUN = re.compile(r"(.)\1+")
-_LEET = str.maketrans("01345789@$!|€+", "oieasTbgasiiet".replace("T", "t"))
-_LEET_L = str.maketrans("01345789@$!|€+", "oleasTbgasllet".replace("T", "t"))
+_LEET = str.maketrans("01345789@$!|€+", "oieastbgasiiet")
+_LEET_L = str.maketrans("01345789@$!|€+", "oleastbgasllet")  # 1, ! and | may be an l too
 _WORD_CHARS_MAX = 40  # no word of a list is longer; a longer chunk is not looked at for masks
 _MASKED_LETTERS_MIN = 2  # "f*ck" has three; one letter and stars may be anything
 

@@ -20,8 +20,8 @@ from models.safety import YEAR_DAYS
 EVIDENCE_POSTS = 5  # of each risk, the latest
 
 # From one post in 50 a risk is worth a sentence; smaller shares are listed with their posts all the
-# same. On real captions about one flag in ten is a false alarm (README), so that a single post of
-# a creator who posts daily is no finding.
+# same. Of the flags on held-out examples one in twelve is wrong (`benchmarks.safety`), so a single
+# post of a creator who posts daily is no finding.
 WARN_SHARE = 0.02
 
 SPOKEN: dict[RiskTopic, str] = {

@@ -3,8 +3,8 @@
 Ridge regression of each topic's label, with the score from which a text is flagged set so that of
 the examples flagged, each judged by a model that has not seen it, nine in ten carry the risk.
 Examples are `safety_examples.jsonl`, half of them harmless look-alikes, and simulated captions that
-the rules find harmless: without those, a plain caption is too rare a sight (in
-`benchmarks.safety`, twice as many real captions are flagged). Knows nothing of creators.
+the rules find harmless: without those, a plain caption is too rare a sight (of 1,625 real ones, 131
+were flagged that the rules let pass; with them 25). Knows nothing of creators.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ from features.windows import Floats
 from models.safety import RiskModel
 from training.simulate import simulate
 
-# Of 0.3, 1, 3 and 10, that with the best F1 on examples written after the rules and not yet used.
+# 0.3, 1, 3 and 10 had F1 0.74, 0.76, 0.77 and 0.78 on examples written after the rules: it matters
+# little.
 RIDGE = 3.0
-PRECISION = 0.9  # aimed at on examples left out; 0.95 finds a tenth fewer
+PRECISION = 0.9  # aimed at on examples left out; 0.95 found a ninth fewer there
 FLAGGED_MIN = 10  # a precision of fewer flags says nothing
-HARMLESS_WORLD = {"creators": 60, "seed": 3}  # about 1,000 captions
+HARMLESS_CREATORS, HARMLESS_SEED = 60, 3  # a world of some 2,000 captions
 HARMLESS_TEXTS = 1_000
 
 
@@ -81,11 +82,9 @@ def fit_risks(encoder: Encoder, cache: VectorCache | None = None) -> RiskModel:
 
 def harmless_texts() -> list[str]:
     """Simulated captions without a risk that the rules know."""
-    texts = list(dict.fromkeys(simulate(**HARMLESS_WORLD).posts["text"]))
-    risky = risks_of(texts).any(axis=1)
-    return [text for text, found in zip(texts, risky, strict=True) if text and not found][
-        :HARMLESS_TEXTS
-    ]
+    texts = list(dict.fromkeys(simulate(HARMLESS_CREATORS, HARMLESS_SEED).posts["text"]))
+    passed = np.flatnonzero(~risks_of(texts).any(axis=1))
+    return [texts[row] for row in passed if texts[row]][:HARMLESS_TEXTS]
 
 
 def fit(vectors: Vectors, labels: NDArray[np.bool_]) -> RiskModel:
