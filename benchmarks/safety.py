@@ -10,7 +10,9 @@ nothing of how many flags on real creators are right.
 
 ``dev`` (``training/safety_examples.jsonl``) is what the rules were corrected on and the vectors
 learn from: its figures only say that nothing was lost since. ``held_out`` (``tests/``) was written
-with the rules and the training examples frozen, and nothing was changed after a look at it.
+with the rules and the training examples frozen: the first run had precision 0.916 and recall 0.724.
+Nothing was changed for it since; exceptions for horror films, "bombing on stage", the dead lift and
+"hot take", seen in simulated captions, were added after.
 
 Two earlier parts were held out once and are in ``dev`` now. The first was written just before the
 rules, and in view while they were written: recall 0.986, which meant nothing. The second, written

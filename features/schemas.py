@@ -367,9 +367,10 @@ class Brand(_Strict):
 
 
 class BrandSafety(_Strict):
-    """What a creator must not speak of: risk topics, and words of the brand's own.
+    """What a creator must not speak of: risk topics, and words and phrases of the brand's own.
 
-    Read in the posts of the last 365 days that have text. A creator without any does not pass.
+    `max_share` is the share of posts that may speak of each topic, and of all terms together. Read
+    in the posts of the last 365 days that have text; a creator without any does not pass.
     """
 
     exclude: Annotated[tuple[RiskTopic, ...], Field(max_length=7)] = ()

@@ -113,7 +113,7 @@ class SafetyTermWire(Wire):
 
 
 class SafetyWire(Wire):
-    """Brand safety as the posts of the last 365 days show it."""
+    """What the posts of the last 365 days carry. A risk that is not listed is no clearance."""
 
     posts: int = Field(description="Posts with text that were read")
     risks: list[SafetyRiskWire]
