@@ -388,6 +388,7 @@ Platform = Literal[
     "instagram", "youtube", "tiktok", "twitch", "x", "facebook", "pinterest", "blog", "other"
 ]
 Objective = Literal["conversion_rate", "conversions", "value"]
+RiskTopic = Literal["adult", "violence", "hate", "gambling", "drugs", "politics", "profanity"]
 _Finite = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 
 
@@ -412,6 +413,18 @@ class Brand(_Strict):
     vertical: Annotated[str, Field(max_length=100)] | None = None
 
 
+class BrandSafety(_Strict):
+    """What a creator must not speak of: risk topics, and words and phrases of the brand's own.
+
+    `max_share` is the share of posts that may speak of each topic, and of all terms together. Read
+    in the posts of the last 365 days that have text; a creator without any does not pass.
+    """
+
+    exclude: Annotated[tuple[RiskTopic, ...], Field(max_length=7)] = ()
+    max_share: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
+    terms: Annotated[tuple[Name, ...], Field(max_length=100)] = ()
+
+
 class Filters(_Strict):
     """What a creator must be. Filters AND together; the values inside one OR."""
 
@@ -426,6 +439,7 @@ class Filters(_Strict):
     accepts_gifting: StrictBool | None = None
     exclude_creators: Annotated[tuple[Name, ...], Field(max_length=10_000)] = ()
     exclude_sponsored_by: Annotated[tuple[Name, ...], Field(max_length=1_000)] = ()
+    brand_safety: BrandSafety = BrandSafety()
 
 
 class AudienceNeed(_Strict):

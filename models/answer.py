@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from features.schemas import RiskTopic
 from models.conversion import Confidence
 from models.forecast import Forecast
 from models.reasons import Reason
@@ -61,6 +62,48 @@ class EvidencePost:
 
 
 @dataclass(frozen=True)
+class SafetyPost:
+    """A post behind a risk, cut around the words that decide.
+
+    `words` are those words; None where the whole text decided, by its vector.
+    """
+
+    post_id: str
+    text: str
+    url: str | None
+    words: str | None
+
+
+@dataclass(frozen=True)
+class SafetyRisk:
+    """A risk topic: how many of a creator's posts carry it, their share, and the latest ones."""
+
+    topic: RiskTopic
+    share: float
+    posts: int
+    evidence: tuple[SafetyPost, ...]
+
+
+@dataclass(frozen=True)
+class SafetyTerm:
+    """One of the brand's own terms, as `SafetyRisk`."""
+
+    term: str
+    share: float
+    posts: int
+    evidence: tuple[SafetyPost, ...]
+
+
+@dataclass(frozen=True)
+class Safety:
+    """What a creator's posts of the last 365 days carry; `posts` of them have text."""
+
+    posts: int
+    risks: tuple[SafetyRisk, ...]
+    terms: tuple[SafetyTerm, ...]
+
+
+@dataclass(frozen=True)
 class Item:
     """One creator of the answer.
 
@@ -84,6 +127,8 @@ class Item:
     propensity: float
     reasons: tuple[Reason, ...]
     evidence: tuple[EvidencePost, ...]
+    safety: Safety | None
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -253,3 +298,5 @@ class CreatorProfile:
     signals: tuple[Signal, ...]
     collaborations: tuple[Collaboration, ...]
     recent_posts: tuple[EvidencePost, ...]
+    safety: Safety | None
+    warnings: tuple[str, ...]

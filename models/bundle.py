@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
@@ -44,9 +45,10 @@ from models.niche import NicheModel
 from models.overlap import Audiences, audiences
 from models.prices import PriceModel
 from models.projection import Projection
+from models.safety import YearPosts
 from models.stage import Stage
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST = "manifest.json"
 JUDGED = "judged"
 MODEL_NAME = "creatorfit"
@@ -181,6 +183,7 @@ def _write(folder: Path, content: Content, origin: Origin) -> Manifest:
     index.collaborations.to_parquet(folder / "collaborations.parquet", index=False)
     evidence = {name: getattr(index.evidence, name) for name in ("post_id", "text", "url")}
     pd.DataFrame(evidence).astype("str").to_parquet(folder / "posts.parquet", index=False)
+    pq.write_table(index.year.table, folder / "year.parquet", compression="zstd")
     judged = content.judged
     meta = _write_model(folder, model) if isinstance(model, ConversionModel) else {}
     judged_meta = None
@@ -377,6 +380,7 @@ def _index_arrays(index: Index) -> dict[str, Any]:
         "price": index.price,
         "evidence.indptr": index.evidence.rows.indptr,
         "evidence.vector": index.evidence.vector.astype(np.float16),
+        "year.indptr": index.year.rows.indptr,
         "ads.indptr": profiles.ads.rows.indptr,
         "outcomes.indptr": profiles.outcomes.rows.indptr,
     }
@@ -454,6 +458,7 @@ def _read_index(folder: Path, manifest: Manifest, niche: NicheModel) -> Index:
             url=posts["url"].to_numpy(object),
             vector=arrays["evidence.vector"].astype(np.float32),
         ),
+        year=YearPosts(ragged("year"), pq.read_table(folder / "year.parquet").combine_chunks()),
         labels=niche.labels,
         as_of_us=manifest.as_of_us,
     )

@@ -24,6 +24,7 @@ from models.answer import (
     Signal,
 )
 from models.bundle import Bundle
+from models.describe_safety import safety_of
 from models.index import Index
 from models.reasons import format_value
 
@@ -92,6 +93,7 @@ def similar(bundle: Bundle, creator_id: str, limit: int) -> tuple[Item, ...]:
             propensity=1.0,
             reasons=(),
             evidence=(),
+            **safety_of(index, place),
         )
         for number, (place, likeness) in enumerate(found)
     )
@@ -140,6 +142,7 @@ def creator_profile(bundle: Bundle, creator_id: str) -> CreatorProfile:
         signals=_signals(index, place),
         collaborations=_collaborations(index, creator_id),
         recent_posts=_recent(index, place),
+        **safety_of(index, place),
     )
 
 

@@ -20,6 +20,7 @@ from features.vectors import Vectors
 from features.windows import MICROSECONDS_PER_DAY, Floats, Ints, Ragged
 from models.niche import NicheModel
 from models.profiles import Known, profile_creators
+from models.safety import RiskModel, YearPosts, is_set, read_year, who_passes
 
 EVIDENCE_POSTS = 20  # latest posts of each creator kept to show from
 ENGAGEMENT_RATE = FEATURE_NAMES.index("engagement_rate")
@@ -48,6 +49,7 @@ class Index:
         last_post_us: Time of the last post, 0 where there is none, ``(n,)``.
         price: Price of a post in `currency`, NaN where unknown or in another, ``(n,)``.
         collaborations: Past collaborations, resolved or not, for a creator's page.
+        year: What every creator wrote in the last 365 days, and the risks in it.
         labels: Names of the niches of `profiles.mix`.
     """
 
@@ -59,6 +61,7 @@ class Index:
     audience: pd.DataFrame
     collaborations: pd.DataFrame
     evidence: Evidence
+    year: YearPosts
     labels: tuple[str, ...]
     as_of_us: int
 
@@ -78,8 +81,17 @@ class Index:
         return place
 
 
-def build(known: Known, progress: Callable[[int], None] | None = None) -> Index:
-    """Profile every creator as of the end of the facts."""
+def build(
+    known: Known,
+    progress: Callable[[int], None] | None = None,
+    risk_model: RiskModel | None = None,
+) -> Index:
+    """Profile every creator as of the end of the facts.
+
+    Args:
+        progress: Called with the number of creators of each part once it is profiled.
+        risk_model: Brand-safety risks by vector; without it the rules alone decide.
+    """
     facts = known.facts
     n = len(facts.creator_id)
     asks = Asks(np.arange(n, dtype=np.int64), np.full(n, facts.as_of_us, dtype=np.int64))
@@ -118,6 +130,7 @@ def build(known: Known, progress: Callable[[int], None] | None = None) -> Index:
             posts.url[shown.index],
             posts.vector[shown.index],
         ),
+        year=read_year(posts, asks, risk_model),
         labels=known.snapshots[-1].model.labels,
         as_of_us=facts.as_of_us,
     )
@@ -188,6 +201,8 @@ def _checks(index: Index, brief: Brief, niche: NicheModel) -> list[tuple[str, Ma
     if filters.exclude_sponsored_by:
         brands = {brand_code(name) for name in filters.exclude_sponsored_by} - {NO_BRAND}
         checks.append(("exclude_sponsored_by", ~is_sponsored_by(profiles.ads, len(index), brands)))
+    if is_set(filters.brand_safety):
+        checks.append(("brand_safety", who_passes(index.year, filters.brand_safety)))
     checks += [("audience", _has_audience(index, need)) for need in brief.audience]
     if brief.lookalikes:
         own = np.zeros(len(index), dtype=bool)

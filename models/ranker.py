@@ -18,6 +18,7 @@ from models.answer import Expected, Interval, Item, Plan, PoolCounts, Recommenda
 from models.bundle import Bundle
 from models.conversion import ConversionModel
 from models.describe import evidence, identity, niche_mix
+from models.describe_safety import safety_of
 from models.explore import Shown, choose_shown
 from models.index import Index, Pool
 from models.planning import plan, required_places
@@ -176,6 +177,7 @@ def _items(bundle: Bundle, brief: Brief, scored: Scored, shown: Shown) -> tuple[
                 evidence=(
                     evidence(bundle.index, place, scored.brief.vector) if brief.explain else ()
                 ),
+                **safety_of(bundle.index, place, brief.filters.brand_safety.terms),
             )
         )
     return tuple(items)

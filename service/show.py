@@ -82,10 +82,11 @@ def _expected(item: ItemWire) -> str:
 
 def _why(item: ItemWire) -> str:
     told = [reason for reason in item.reasons if reason.feature not in ("baseline", "other")]
-    return "\n".join(
+    reasons = [
         f"{'+' if reason.contribution > 0 else '-'} {reason.text}"
         for reason in told[:REASONS_SHOWN]
-    )
+    ]
+    return "\n".join([*reasons, *(f"! {warning}" for warning in item.warnings)])
 
 
 def _plan(plan: PlanWire, shown: set[str], console: Console) -> None:

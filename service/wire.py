@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from features.schemas import RiskTopic
 from models import ranker
 from models.answer import CreatorProfile, Item, Recommendation
 from models.bundle import MODEL_NAME
@@ -94,6 +95,51 @@ class EvidenceWire(Wire):
     url: str | None
 
 
+class SafetyPostWire(Wire):
+    """A post behind a risk."""
+
+    post_id: str
+    text: str = Field(description="The post, cut around the words that decide where it is long")
+    url: str | None
+    words: str | None = Field(
+        description="The words that decide; null where the whole text does, by its vector"
+    )
+
+
+class SafetyRiskWire(Wire):
+    """A risk topic that a creator's posts carry."""
+
+    topic: RiskTopic
+    share: float = Field(description="Of the posts with text of the last 365 days")
+    posts: int
+    evidence: list[SafetyPostWire] = Field(description="The latest of these posts, at most 5")
+
+
+class SafetyTermWire(Wire):
+    """One of the brand's own terms that a creator's posts speak of."""
+
+    term: str
+    share: float = Field(description="Of the posts with text of the last 365 days")
+    posts: int
+    evidence: list[SafetyPostWire] = Field(description="The latest of these posts, at most 5")
+
+
+class SafetyWire(Wire):
+    """What the posts of the last 365 days carry. A risk that is not listed is no clearance."""
+
+    posts: int = Field(description="Posts with text that were read")
+    risks: list[SafetyRiskWire]
+    terms: list[SafetyTermWire] = Field(description="Of `filters.brand_safety.terms`")
+
+
+SafetyField = Annotated[
+    SafetyWire | None, Field(description="Null where there is no post to read: nothing is known")
+]
+WarningsField = Annotated[
+    list[str], Field(description="What to look at before booking, in words; also without a filter")
+]
+
+
 class ItemWire(Wire):
     """One creator of an answer."""
 
@@ -113,6 +159,8 @@ class ItemWire(Wire):
     propensity: float = Field(description="Probability that it was shown at its place")
     reasons: list[ReasonWire]
     evidence: list[EvidenceWire]
+    safety: SafetyField
+    warnings: WarningsField
 
 
 class RelaxationWire(Wire):
@@ -294,6 +342,8 @@ class CreatorResponse(Wire):
     signals: list[SignalWire]
     collaborations: list[CollaborationWire]
     recent_posts: list[EvidenceWire]
+    safety: SafetyField
+    warnings: WarningsField
     model: ModelRefWire
     as_of: datetime
 

@@ -103,6 +103,7 @@ def test_other_formulas_are_refused(folder, monkeypatch):
     ("field", "value", "reason"),
     [
         ("format", 99, "format 99"),
+        ("format", 3, "format 3, but this code reads 4"),  # without the posts of a year
         ("kind", "magic", "kind"),
         ("surprise", 1, "surprise"),
         ("calibration", None, "calibration"),

@@ -240,5 +240,32 @@ def test_a_table_for_people_takes_handles_as_they_are(client):
     assert "[/x][bold]jo" in console.export_text()
 
 
+def test_warnings_are_in_the_answer_and_in_the_table_for_people(client):
+    from service.show import show, wide_console
+    from service.wire import RecommendationResponse
+
+    answer = client.post("/v1/recommendations", json=EXAMPLE_BRIEF | {"limit": 1}).json()
+    creator_id = answer["items"][0]["creator_id"]
+    profile = client.get(f"/v1/creators/{creator_id}").json()
+    assert profile["safety"] == answer["items"][0]["safety"]
+    assert profile["safety"]["posts"] > 0 and profile["safety"]["terms"] == []
+    answer["items"][0]["warnings"] = ["3 of 41 posts in a year speak of gambling"]
+    console = wide_console(record=True, file=io.StringIO())
+    show(RecommendationResponse.model_validate(answer), console)
+    assert "! 3 of 41 posts" in console.export_text()
+
+
+def test_a_wrong_brand_safety_filter_names_the_field(client):
+    for wish, pointer in (
+        ({"exclude": ["weather"]}, "/filters/brand_safety/exclude/0"),
+        ({"max_share": 2.0}, "/filters/brand_safety/max_share"),
+        ({"terms": ["***"]}, "/filters/brand_safety/terms/0"),
+    ):
+        body = EXAMPLE_BRIEF | {"filters": {"brand_safety": wish}}
+        response = client.post("/v1/recommendations", json=body)
+        assert response.status_code == 422
+        assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
+
+
 if __name__ == "__main__":
     GOLDEN.write_text(json.dumps(create_app(ServiceSettings()).openapi(), indent=1) + "\n")

@@ -44,6 +44,7 @@ from training.publishing import (
     day,
     publish,
 )
+from training.safety_fit import fit_risks
 from training.settings import TrainingSettings
 from training.tune import search
 
@@ -155,8 +156,11 @@ def prepare(
     """Read the texts, and profile every creator; returns too how many texts were encoded."""
     facts, encoded = embed(tables, encoder, settings, report)
     known = learn_niches(facts, encoder, settings, report)
+    with report.step("Learning brand-safety risks", 1) as done:
+        risk_model = fit_risks(encoder, VectorCache(settings.home, encoder))
+        done(1)
     with report.step("Profiling creators", len(facts.creator_id)) as done:
-        index = indexes.build(known, done)
+        index = indexes.build(known, done, risk_model)
     return Material(source, tables, encoder, taught_until_us, known, index), encoded
 
 

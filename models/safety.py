@@ -1,0 +1,177 @@
+"""What every creator spoke of in the last year: brand-safety risks, and a brand's own terms.
+
+A post carries a risk where the rules find it in its words (`features.safety`), or where its vector
+is more like risky examples than like harmless ones (`RiskModel`). All posts with text of the last
+365 days are kept, so that a brand's terms are looked for in each of them and every share comes with
+the posts behind it. Knows nothing of predictions, nor of how it is told (`describe_safety`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from features.facts import Asks, Posts
+from features.safety import RISK_TOPICS, risks_of
+from features.safety_words import searchable, wanted
+from features.schemas import BrandSafety, BriefError
+from features.vectors import Vectors
+from features.windows import Floats, Ints, Ragged
+
+YEAR_DAYS = 365
+CHUNK_POSTS = 4_096  # scored at once: 16 MB of products with 512 dimensions
+TERMS_POINTER = "/filters/brand_safety/terms"
+
+Mask = NDArray[np.bool_]
+
+COLUMNS = ("post_id", "text", "url", "words")
+_SCHEMA = pa.schema([(name, pa.large_string()) for name in COLUMNS] + [("risks", pa.uint8())])
+
+
+@dataclass(frozen=True)
+class RiskModel:
+    """Risks by vector: linear scores, and the score from which a text is flagged.
+
+    Attributes:
+        weights: ``(dim, n_topics)``.
+        bias: ``(n_topics,)``.
+        threshold: ``(n_topics,)``; infinite where no score was sure enough on the examples.
+    """
+
+    weights: Floats
+    bias: Floats
+    threshold: Floats
+
+    def flags(self, vectors: Vectors) -> Mask:
+        """Which risks each vector carries, ``(n, n_topics)``."""
+        flags = np.zeros((len(vectors), len(self.bias)), dtype=bool)
+        for start in range(0, len(vectors), CHUNK_POSTS):
+            chunk = vectors[start : start + CHUNK_POSTS]
+            # Row by row, not as a matrix product: a post scores the same alone as in a batch.
+            scores = np.stack([(chunk * column).sum(axis=1) for column in self.weights.T], axis=1)
+            flags[start : start + CHUNK_POSTS] = scores + self.bias >= self.threshold
+        return flags
+
+
+@dataclass(frozen=True)
+class YearPosts:
+    """Posts with text of the last 365 days: row i of `rows` belongs to creator i, oldest first.
+
+    Attributes:
+        table: Columns `COLUMNS` and ``risks``, one bit for each of `RISK_TOPICS`.
+    """
+
+    rows: Ragged
+    table: pa.Table
+
+    @cached_property
+    def flags(self) -> Mask:
+        """Which risks each post carries, ``(n_posts, n_topics)``."""
+        bits = self.table["risks"].to_numpy().astype(np.uint8)
+        flags: Mask = (bits[:, np.newaxis] >> np.arange(len(RISK_TOPICS), dtype=np.uint8)) & 1 > 0
+        return flags
+
+    @cached_property
+    def posts(self) -> Ints:
+        """How many posts each creator has here, ``(n_creators,)``."""
+        return np.diff(self.rows.indptr)
+
+    @cached_property
+    def counts(self) -> Ints:
+        """How many of them carry each risk, ``(n_creators, n_topics)``."""
+        return np.stack([self._count(column) for column in self.flags.T], axis=1)
+
+    def _count(self, chosen: Mask) -> Ints:
+        total = np.concatenate([[0], np.cumsum(chosen)]).astype(np.int64)
+        return np.diff(total[self.rows.indptr])
+
+    def count_terms(self, terms: Sequence[str]) -> Ints:
+        """How many posts of each creator speak of any of the terms, ``(n_creators,)``."""
+        spoken = np.zeros(self.table.num_rows, dtype=bool)
+        for term in terms:
+            spoken |= self.speaks_of(term)
+        return self._count(spoken)
+
+    def speaks_of(self, term: str, start: int = 0, stop: int | None = None) -> Mask:
+        """Which posts of ``[start, stop)`` have a term in their words."""
+        end = self.table.num_rows if stop is None else stop
+        words = self.table["words"].slice(start, end - start)
+        spoken = np.zeros(end - start, dtype=bool)
+        for form in wanted(term):
+            spoken |= pc.match_substring(words, form).to_numpy(zero_copy_only=False)
+        return spoken
+
+    def of(self, place: int) -> tuple[int, int]:
+        """Where a creator's posts stand: ``start`` and ``stop``."""
+        return int(self.rows.indptr[place]), int(self.rows.indptr[place + 1])
+
+
+def read_year(posts: Posts, asks: Asks, model: RiskModel | None) -> YearPosts:
+    """Read the posts of the 365 days before each ask.
+
+    Args:
+        model: Risks by vector; without it the rules alone decide.
+    """
+    first, past = posts.timeline.window(asks.creator, asks.as_of_us, YEAR_DAYS)
+    every = Ragged.from_slices(first, past)
+    words = [searchable(text) for text in posts.text[every.index]]
+    written = np.array([bool(text) for text in words], dtype=bool)
+    index = every.index[written]
+    lengths = np.bincount(every.row[written], minlength=len(asks))
+    indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    texts = posts.text[index].tolist()
+    risks = risks_of(texts)
+    if model is not None and len(texts):
+        risks |= model.flags(posts.vector[index])
+    bits = (risks << np.arange(len(RISK_TOPICS), dtype=np.uint8)).sum(axis=1).astype(np.uint8)
+    columns = [
+        posts.post_id[index].tolist(),
+        texts,
+        posts.url[index].tolist(),
+        [text for text in words if text],
+        bits,
+    ]
+    return YearPosts(
+        Ragged(indptr, np.arange(len(index), dtype=np.int64)),
+        pa.Table.from_arrays(
+            [
+                pa.array(values, field.type, from_pandas=True)
+                for values, field in zip(columns, _SCHEMA, strict=True)
+            ],
+            schema=_SCHEMA,
+        ),
+    )
+
+
+def is_set(wish: BrandSafety) -> bool:
+    """Whether a brief filters by brand safety at all."""
+    return bool(wish.exclude or wish.terms)
+
+
+def who_passes(year: YearPosts, wish: BrandSafety) -> Mask:
+    """Who stays within `max_share` for each topic excluded, and for the brand's terms together.
+
+    A creator without posts to read does not pass.
+
+    Raises:
+        BriefError: A term has neither letter nor digit.
+    """
+    for number, term in enumerate(wish.terms):
+        if not wanted(term):
+            raise BriefError(
+                f"{TERMS_POINTER}/{number}", f"{term!r} has neither a letter nor a digit"
+            )
+    known: Mask = year.posts > 0
+    allowed = wish.max_share * year.posts
+    mask = known.copy()
+    for topic in wish.exclude:
+        mask &= year.counts[:, RISK_TOPICS.index(topic)] <= allowed
+    if wish.terms:
+        mask &= year.count_terms(wish.terms) <= allowed
+    return mask
