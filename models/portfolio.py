@@ -217,6 +217,8 @@ def choose(audience: Audience, cost: Floats, limits: Limits) -> Chosen:
     if not sets:
         raise NoPlan("constraints", "no set of creators keeps all of them within the budget")
     rows = core[_exchanged(own, price, held, max(sets, key=own.total))]
+    if len(rows) == 0 and limits.shares:
+        raise NoPlan("max_share", "nobody can be booked: whoever it is would get too large a share")
     place = np.searchsorted(able, rows)
     of_best = _of_best(audience.take(able), cost[able], limits.take(able), place)
     return Chosen(np.sort(rows), of_best)

@@ -72,7 +72,7 @@ def test_plans_are_within_a_hundredth_of_the_optimum_and_keep_every_limit():
         try:
             chosen = choose(audience, cost, limits)
         except NoPlan:
-            assert best == -1.0, f"case {case}: a plan of {best} was there"
+            assert best <= 0.0, f"case {case}: a plan of {best} was there"
             refused += 1
             continue
         worth = audience.total(chosen.rows)
@@ -158,6 +158,14 @@ def test_limits_that_nothing_keeps_are_named(limits, limit, reason):
     with pytest.raises(NoPlan, match=reason) as caught:
         choose(sums(np.ones(9)), cost, limits)
     assert caught.value.limit == limit
+
+
+def test_shares_that_let_nobody_be_booked_are_named():
+    """One alone has all of the money, and two are too dear."""
+    shares = (("a", np.array([True, False]), 0.6), ("b", np.array([False, True]), 0.6))
+    with pytest.raises(NoPlan, match="nobody can be booked") as caught:
+        choose(sums(np.ones(2)), np.array([60.0, 60.0]), Limits(100.0, shares=shares))
+    assert caught.value.limit == "max_share"
 
 
 def test_a_thousand_creators_are_planned_near_the_best():
