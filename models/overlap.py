@@ -28,7 +28,8 @@ FOLLOWS = 5.0  # creators of the catalogue that a person of an audience follows:
 ACROSS = 0.5  # share of the people who follow creators on any platform: assumed
 HOME = 0.6  # share of an audience in the creator's country, where no audience tells it: assumed
 MARKETS = 24  # the largest; nobody is taken to be reached twice in the others
-CELLS = 48  # segments that a plan looks at, the fullest; the same holds of the others
+CELLS = 80  # pairs of market and interest that a plan looks at, the fullest, and of those, by
+SEGMENTS = 200  # platform too, the segments of most worth; in the others nobody is reached twice
 FULL = 0.8  # largest share of a segment that one post can reach
 
 ASSUMED = (
@@ -96,12 +97,14 @@ class Audiences:
         wanted = np.concatenate([part for part, _ in parts], axis=1)
         inside = np.minimum(wanted, FULL * size)
         reached = np.divide(inside, size, out=np.zeros_like(inside), where=size > 0)
-        kept = reached.any(axis=0)
+        worth = np.nan_to_num(rate) @ inside
+        kept = np.sort(np.argsort(-worth, kind="stable")[:SEGMENTS])
+        kept = kept[worth[kept] > 0]
         return Audience(
             rate=np.nan_to_num(rate),
             people=size[kept],
             reached=reached[:, kept],
-            apart=seen - inside.sum(axis=1),
+            apart=seen - inside[:, kept].sum(axis=1),
         )
 
 
