@@ -76,9 +76,7 @@ def test_channels_uploads_and_videos_become_tables(platform: Platform, tmp_path:
     assert KEY not in log_of(tmp_path / "out").read_text() + "".join(platform.requests)
 
 
-def test_no_more_videos_are_fetched_than_were_asked_for(
-    platform: Platform, tmp_path: Path
-) -> None:
+def test_no_more_videos_are_fetched_than_were_asked_for(platform: Platform, tmp_path: Path) -> None:
     fetch(platform, tmp_path / "out", videos=60)
     counts = read_tables(tmp_path / "out").posts["creator_id"].value_counts()
     assert sorted(counts) == [3, 60, 60]
@@ -120,7 +118,7 @@ def test_a_spent_quota_stops_it_and_another_day_goes_on(
     stop: int, platform: Platform, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     platform.faults = {stop: (403, "quotaExceeded", {})}
-    with pytest.raises(QuotaSpent, match="quotaExceeded.*after midnight Pacific"):
+    with pytest.raises(QuotaSpent, match=r"quotaExceeded.*after midnight Pacific"):
         fetch(platform, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     first = platform.requests[:stop]

@@ -139,7 +139,7 @@ def serving(platform: Platform) -> Iterator[Platform]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             platform.handle(self)
 
         def log_message(self, format: str, *args: Any) -> None:

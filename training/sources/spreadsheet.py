@@ -230,8 +230,6 @@ def _creators(sheet: _Sheet) -> None:
         own, platform, handle = whose
         values = {
             "creator_id": own,
-            "platform": platform,
-            "handle": handle,
             "follower_count": followers,
             "price_per_post": price,
             "currency": currency,
@@ -241,7 +239,8 @@ def _creators(sheet: _Sheet) -> None:
             "niche": key(cells.text("niche")) or None,
             **{name: cells.text(name) or None for name in ("display_name", "bio", "url")},
         }
-        sheet.add("creators", values, at)
+        # By its handle a creator is found; what its platform says of it stays.
+        sheet.add("creators", values, at, {"platform": platform, "handle": handle})
         if followers is not None:
             observed = {"creator_id": own, "observed_at": at, "follower_count": followers}
             sheet.add("followers", observed, at)
