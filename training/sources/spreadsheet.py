@@ -70,7 +70,7 @@ def import_spreadsheet(request: Request, report: Reporter) -> Sequence[Mapping[s
             found = _sections(path, request)
             sections += [(section, at or file_time(path)) for section in found]
             done(1)
-    table = request.table or _guess(sections, report)
+    table = request.table or _guess(sections, request.reading.columns, report)
     if table not in ALIASES:
         raise DataError(f"--table {table}: there are {', '.join(ALIASES)}")
     into = Gathering(NAME)
@@ -97,16 +97,18 @@ def _sections(path: Path, request: Request) -> Sequence[Section]:
     return read_sections(text, str(path), NAME)
 
 
-def _guess(sections: Sequence[tuple[Section, datetime]], report: Reporter) -> str:
-    """The table that most of the columns' names are of, where one has more than the others."""
+def _guess(
+    sections: Sequence[tuple[Section, datetime]], told: Mapping[str, str], report: Reporter
+) -> str:
+    """The table that most of the columns are of, among those whose required columns are there."""
     names = {bare(name) for section, _ in sections for name in section.header}
-    counts = {
-        table: sum(bool(names & set(usual)) for usual in aliases.values())
-        + sum(bool(names & set(aliases[field])) for field in REQUIRED[table])
-        for table, aliases in ALIASES.items()
+    found = {
+        table: {field for field, usual in fields.items() if field in told or names & set(usual)}
+        for table, fields in ALIASES.items()
     }
-    best = max(counts, key=lambda table: counts[table])
-    if list(counts.values()).count(counts[best]) > 1:
+    sizes = {table: len(n) for table, n in found.items() if n and n >= set(REQUIRED[table])}
+    best = max(sizes, key=lambda table: sizes[table], default="")
+    if not best or list(sizes.values()).count(sizes[best]) > 1:
         raise DataError(f"which table is it? say --table {'|'.join(ALIASES)}")
     report.say(f"taken for a table of {best}; --table says otherwise")
     return best
