@@ -142,7 +142,10 @@ def import_files(
     ] = None,
     on_invalid: Annotated[
         Literal["refuse", "quarantine"],
-        typer.Option(help="Refuse rows that cannot be read, or list them in OUT/unjoined.csv"),
+        typer.Option(
+            help="Refuse rows that cannot be read, or list them in OUT/unjoined.csv (outcomes) or "
+            "OUT/set_aside.csv"
+        ),
     ] = "refuse",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say all, write nothing")] = False,
     table: Annotated[
