@@ -499,11 +499,13 @@ def test_wrong_options_are_told_in_words(told: tuple[str, str, list[str]], words
 
 
 def test_sources_are_listed_by_name(tmp_path: Path) -> None:
-    assert list(SOURCES) == list(READERS)
-    with pytest.raises(DataError, match="codes, shopify, ga4"):
+    assert list(SOURCES) == [*READERS, "youtube", "instagram", "tiktok", "spreadsheet"]
+    with pytest.raises(DataError, match="codes, shopify, ga4, youtube"):
         source_of("carrier-pigeon")
     with pytest.raises(DataError, match="--bookings FILE is needed"):
         source_of("codes").run(Request([], tmp_path, None, Reading()), Silent())
+    with pytest.raises(DataError, match="name the files"):
+        source_of("codes").run(Request([], tmp_path, PLAN, Reading()), Silent())
     with pytest.raises(DataError, match="second day comes before"):
         span_of("2026-03-02/2026-03-01", Reading())
 

@@ -99,9 +99,17 @@ def simulate(
 
 @app.command("import")
 def import_files(
-    source: Annotated[str, typer.Argument(help="What the files are: codes, shopify or ga4")],
-    files: Annotated[list[Path], typer.Argument(help="The export's files")],
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="What the files are: youtube, instagram, tiktok or spreadsheet; of outcomes: "
+            "codes, shopify or ga4"
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder of tables to write into, or a new one")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="The export's files; JSON in folders too")
+    ] = None,
     bookings: Annotated[
         Path | None,
         typer.Option(
@@ -134,15 +142,55 @@ def import_files(
     ] = None,
     on_invalid: Annotated[
         Literal["refuse", "quarantine"],
-        typer.Option(help="Refuse rows that cannot be read, or list them in OUT/unjoined.csv"),
+        typer.Option(
+            help="Refuse rows that cannot be read, or list them in OUT/unjoined.csv (outcomes) or "
+            "OUT/set_aside.csv"
+        ),
     ] = "refuse",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say all, write nothing")] = False,
+    table: Annotated[
+        Literal["creators", "posts", "sponsorships"] | None,
+        typer.Option(help="What a spreadsheet holds; guessed from its columns unless told"),
+    ] = None,
+    platform: Annotated[
+        str | None, typer.Option(help="Where a spreadsheet's creators are, if it does not say")
+    ] = None,
+    observed_at: Annotated[
+        str | None,
+        typer.Option(help="When what the files say was so; their own time unless told"),
+    ] = None,
+    channels: Annotated[
+        list[str] | None,
+        typer.Option(help="Fetch these from YouTube, in place of files: @handle,UC…; repeatable"),
+    ] = None,
+    api_key_env: Annotated[
+        str, typer.Option(help="Environment variable that holds the API key")
+    ] = "YOUTUBE_API_KEY",
+    quota: Annotated[int, typer.Option(min=1, help="Units a fetch may spend in a day")] = 10_000,
+    videos: Annotated[int, typer.Option(min=0, help="Latest videos of each channel")] = 200,
+    api_url: Annotated[
+        str | None, typer.Option(help="Where the API answers, such as a proxy of your own")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import what came of bookings from a shop's or analytics' own export, joined by code or tag.
+    """Import what platforms, shops and people's own lists hold, into the tables.
 
-    Writes OUT/sponsorships.csv (merged by sponsorship_id where it is there) and OUT/unjoined.csv,
-    which lists every row that was not counted, and why. --json prints the outcomes too.
+    youtube, instagram, tiktok and spreadsheet write creators, posts and followers (spreadsheet
+    also sponsorships). Whatever is there is merged: the latest observation wins.
+
+    Example: python -m training import youtube answers/ --out my-tables
+
+    Example: python -m training import youtube --channels @handle,UC… --out my-tables
+
+    Example: python -m training import instagram business_discovery.json --out my-tables
+
+    Example: python -m training import tiktok answers/ --out my-tables
+
+    Example: python -m training import spreadsheet list.xlsx --map handle=Username --out my-tables
+
+    codes, shopify and ga4 join what came of bookings to who was booked, by code or tag. They
+    write OUT/sponsorships.csv (merged by sponsorship_id where it is there) and OUT/unjoined.csv,
+    which lists every row that was not counted, and why. --json prints what was done.
 
     Example: python -m training import codes redemptions.csv --bookings plan.csv --out my-tables
 
@@ -151,13 +199,25 @@ def import_files(
     Example: python -m training import ga4 traffic.csv --bookings plan.csv --out my-tables
     """
     from training.sources import Request, source_of
-    from training.sources.options import reading_of, span_of
+    from training.sources.options import fetch_of, moment_of, reading_of, span_of
 
     reading = reading_of(
         timezone, currency or TrainingSettings().currency, dates, decimal, columns or [], encoding
     )
     span = None if covers is None else span_of(covers, reading)
-    request = Request(files, out, bookings, reading, span, on_invalid, dry_run)
+    request = Request(
+        files or [],
+        out,
+        bookings,
+        reading,
+        span,
+        on_invalid,
+        dry_run,
+        None if observed_at is None else moment_of(observed_at, reading),
+        table,
+        platform,
+        None if not channels else fetch_of(source, channels, api_key_env, quota, videos, api_url),
+    )
     imported = source_of(source).run(request, ConsoleReporter(Console(stderr=True)))
     if as_json:
         _print_json(imported)

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from features.schemas import DataError
-from training.sources import codes, ga4, shopify
+from training.sources import codes, ga4, instagram, shopify, spreadsheet, tiktok, youtube
 from training.sources.outcomes import Read, Reporter, Request, import_outcomes
+from training.sources.platforms import ReadAnswers, import_answers
 
 __all__ = ["SOURCES", "Reporter", "Request", "Source", "source_of"]
 
@@ -37,6 +38,19 @@ def _outcomes(name: str, title: str, read: Read) -> Source:
     return Source(name, title, lambda request, say: import_outcomes(request, read, say).outcomes)
 
 
+def _youtube(request: Request, say: Reporter) -> Sequence[Mapping[str, Any]]:
+    """Answers that were saved, or, where something is to be fetched, the API's own."""
+    if request.fetch is None:
+        return import_answers(request, youtube.NAME, youtube.read_youtube, say)
+    from training.sources.youtube_fetch import fetch_youtube
+
+    return fetch_youtube(request, request.fetch, say)
+
+
+def _answers(name: str, title: str, read: ReadAnswers) -> Source:
+    return Source(name, title, lambda request, say: import_answers(request, name, read, say))
+
+
 SOURCES: dict[str, Source] = {
     source.name: source
     for source in (
@@ -47,6 +61,10 @@ SOURCES: dict[str, Source] = {
             "Google Analytics 4: a report (CSV), or events from BigQuery (JSON lines)",
             ga4.read_ga4,
         ),
+        Source(youtube.NAME, "YouTube Data API v3: its JSON, or fetched live", _youtube),
+        _answers(instagram.NAME, "Instagram Graph API (JSON)", instagram.read_instagram),
+        _answers(tiktok.NAME, "TikTok Research or Display API (JSON)", tiktok.read_tiktok),
+        Source(spreadsheet.NAME, "a spreadsheet (CSV or XLSX)", spreadsheet.import_spreadsheet),
     )
 }
 

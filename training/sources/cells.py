@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from features.schemas import Fault
 from features.table_raw import shown
+from training.sources.counts import read_count
 from training.sources.events import Reading, Span
 from training.sources.text_files import Section
 from training.sources.values import (
@@ -77,20 +78,35 @@ class Cells:
             self.refuse(name, error.kind, str(error))
             return None
 
+    def count(self, name: str) -> int | None:
+        """The field as a count, shortened or not; None where it is empty or cannot be read."""
+        text = self.text(name)
+        if not text:
+            return None
+        try:
+            return read_count(text, self.reading.decimal, self._mark(name))
+        except Unreadable as error:
+            self.refuse(name, error.kind, str(error))
+            return None
+
     def amount(self, name: str) -> Amount | None:
         """The field as a number; None where it is empty or cannot be read."""
         text = self.text(name)
         if not text:
             return None
+        try:
+            return read_amount(text, self.reading.decimal, self._mark(name))
+        except Unreadable as error:
+            self.refuse(name, error.kind, str(error))
+            return None
+
+    def _mark(self, name: str) -> Mark | None:
+        """The decimal mark of a field's column."""
         if name not in self._marks:
             place = self._columns[name]
             texts = (cells[place] for _, cells in self.section.rows)
             self._marks[name] = usual_mark(texts, self._usual)
-        try:
-            return read_amount(text, self.reading.decimal, self._marks[name])
-        except Unreadable as error:
-            self.refuse(name, error.kind, str(error))
-            return None
+        return self._marks[name]
 
     def money(self, name: str) -> Decimal | None:
         """The field as money, or None where it is empty, unreadable or in another currency.

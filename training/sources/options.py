@@ -5,11 +5,14 @@ Knows nothing of files.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from datetime import datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from features.schemas import DataError, is_currency
-from training.sources.events import Dates, Decimals, Reading, Span
+from training.sources.events import Dates, Decimals, Reading, Span, from_us
+from training.sources.outcomes import Fetch
 from training.sources.values import Unreadable, read_time
 
 
@@ -59,3 +62,41 @@ def span_of(text: str, reading: Reading) -> Span:
     if end.end_us <= start.start_us:
         raise DataError(f"--covers {text}: the second day comes before the first")
     return Span(start.start_us, end.end_us)
+
+
+def moment_of(text: str, reading: Reading) -> datetime:
+    """The moment that a text names, in UTC; a day alone is its start.
+
+    Raises:
+        DataError: It is no time.
+    """
+    try:
+        return from_us(read_time(text, reading).start_us)
+    except Unreadable as error:
+        raise DataError(f"--observed-at {text}: {error}") from None
+
+
+def fetch_of(
+    source: str,
+    channels: Sequence[str],
+    api_key_env: str,
+    quota: int,
+    videos: int,
+    api_url: str | None,
+) -> Fetch:
+    """What is to be fetched live, with the key from the environment.
+
+    Raises:
+        DataError: The source cannot be fetched, or the key is not there.
+    """
+    from training.sources.youtube_client import API_URL
+
+    if source != "youtube":
+        raise DataError(f"--channels: {source} is imported from files; only youtube is fetched")
+    api_key = os.environ.get(api_key_env, "").strip()
+    if not api_key:
+        raise DataError(
+            f"the environment variable {api_key_env} holds no API key; make one in the Google "
+            "Cloud console (YouTube Data API v3), or name another with --api-key-env"
+        )
+    return Fetch(channels, api_key, quota, videos, api_url or API_URL)

@@ -9,7 +9,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -31,17 +32,40 @@ class Reporter(Protocol):
 
 
 @dataclass(frozen=True)
+class Fetch:
+    """What is to be fetched from a platform's own service.
+
+    Attributes:
+        channels: Ids (UC…) or handles (@…).
+        api_key: The key; it is never told or written.
+        quota: Units that may be spent in a day.
+        videos: How many of each channel's latest videos.
+        api_url: Where the service answers.
+    """
+
+    channels: Sequence[str]
+    api_key: str = field(repr=False)
+    quota: int
+    videos: int
+    api_url: str
+
+
+@dataclass(frozen=True)
 class Request:
     """What is to be imported, and how.
 
     Attributes:
-        files: The export's files.
+        files: The export's files, or folders of them.
         out: Folder of tables to write into.
         bookings: File of bookings.
         reading: How values are read.
         covers: The time that the export covers, as someone said.
         on_invalid: Refuse everything where a row cannot be read, or list such rows and go on.
         dry_run: Say all, write nothing.
+        observed_at: When what the files say was so; their own time unless told.
+        table: Which table a spreadsheet holds.
+        platform: Where a spreadsheet's creators are, where it does not say.
+        fetch: What to fetch live, in place of files.
     """
 
     files: Sequence[Path]
@@ -51,6 +75,10 @@ class Request:
     covers: Span | None = None
     on_invalid: Literal["refuse", "quarantine"] = "refuse"
     dry_run: bool = False
+    observed_at: datetime | None = None
+    table: str | None = None
+    platform: str | None = None
+    fetch: Fetch | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +124,8 @@ def import_outcomes(request: Request, read: Read, report: Reporter) -> Imported:
         raise DataError(
             "--bookings FILE is needed: outcomes are joined to who was booked, and when"
         )
+    if not request.files:
+        raise DataError("name the files that the shop or the analytics exported")
     stands = standing(request.out)
     plan = read_bookings(request.bookings, request.reading)
     files = _distinct(request.files, report)

@@ -95,15 +95,44 @@ def standing(folder: Path) -> Standing:
         raise InvalidTables(ambiguous, {(TABLE, fault.kind): 1 for fault in ambiguous})
     has_posts = any(entry.name.split(".")[0] == "posts" for entry in folder.iterdir())
     creators = _ids(found.tables.get("creators"))
-    raw = found.tables.get(TABLE)
-    if raw is None:
+    table = standing_table(folder, TABLE, found.tables.get(TABLE), MAY_LACK)
+    if table is None:
         return Standing(empty, folder / f"{TABLE}.csv", "csv", creators, has_posts)
+    return Standing(table.frame, table.path, table.format, creators, has_posts)
+
+
+@dataclass(frozen=True)
+class StandingTable:
+    """One table as it stands in a folder: its rows, its file, and the file's format."""
+
+    frame: pd.DataFrame
+    path: Path
+    format: Any
+
+
+def standing_table(
+    folder: Path, table: str, raw: RawTable | None, may_lack: Sequence[str] = ()
+) -> StandingTable | None:
+    """Read a table that is to be merged into; None where there is none.
+
+    Args:
+        folder: Where it lies.
+        table: Its name.
+        raw: What was found there.
+        may_lack: Columns that may be empty all the same.
+
+    Raises:
+        InvalidTables: It breaks the contract.
+        DataError: It is in a form that cannot be written back as it was.
+    """
+    if raw is None:
+        return None
     name = raw.parts[0].file if raw.parts else ""
-    format = name.removeprefix(f"{TABLE}.")
+    format = name.removeprefix(f"{table}.")
     if len(raw.parts) != 1 or format not in FORMATS:
         raise DataError(
-            f"{folder / TABLE}: a table in parts cannot be merged into; write it as one file, "
-            f"{TABLE}.csv, or name another --out"
+            f"{folder / table}: a table in parts cannot be merged into; write it as one file, "
+            f"{table}.csv, or name another --out"
         )
     unknown = [column for part in raw.parts for column in part.unknown]
     if unknown:
@@ -111,11 +140,10 @@ def standing(folder: Path) -> Standing:
             f"{folder / name}: the columns {', '.join(unknown)} are not of the contract and would "
             "be lost; take them out, or name another --out"
         )
-    checked = check_table(raw, None, MAY_LACK)
-    frame, faults = checked.frame, checked.faults
-    if faults.counts():
-        raise InvalidTables(faults.faults(), dict(faults.counts()))
-    return Standing(frame, folder / name, format, creators, has_posts)
+    checked = check_table(raw, None, may_lack)
+    if checked.faults.counts():
+        raise InvalidTables(checked.faults.faults(), dict(checked.faults.counts()))
+    return StandingTable(checked.frame, folder / name, format)
 
 
 def _ids(creators: RawTable | None) -> frozenset[str] | None:
