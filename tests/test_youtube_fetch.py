@@ -185,7 +185,7 @@ def test_killed_in_the_middle_and_run_again_it_gives_the_same_tables(
     def before(number: int) -> None:
         if number == 9 and not held.is_set():
             reached.set()
-            held.wait(20)
+            held.wait(60)
 
     platform.before = before
     command = [sys.executable, "-m", "training", "import", "youtube"]
@@ -195,7 +195,7 @@ def test_killed_in_the_middle_and_run_again_it_gives_the_same_tables(
     environment = {**os.environ, "YOUTUBE_API_KEY": KEY}
     first = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
     try:
-        assert reached.wait(30)
+        assert reached.wait(120)
     finally:
         first.send_signal(signal.SIGKILL)
         first.wait()
