@@ -18,6 +18,7 @@ from features.pair import Profiles, is_sponsored_by, similarities
 from features.schemas import AudienceNeed, Brief, BriefError, Filters, Range, UnknownCreator
 from features.vectors import Vectors
 from features.windows import MICROSECONDS_PER_DAY, Floats, Ints, Ragged
+from models.months import Months, months_of
 from models.niche import NicheModel
 from models.profiles import Known, profile_creators
 
@@ -49,6 +50,7 @@ class Index:
         price: Price of a post in `currency`, NaN where unknown or in another, ``(n,)``.
         collaborations: Past collaborations, resolved or not, for a creator's page.
         labels: Names of the niches of `profiles.mix`.
+        months: What each did month by month; None in bundles written before it was kept.
     """
 
     creators: pd.DataFrame
@@ -61,6 +63,7 @@ class Index:
     evidence: Evidence
     labels: tuple[str, ...]
     as_of_us: int
+    months: Months | None = None
 
     def __len__(self) -> int:
         return len(self.creators)
@@ -120,6 +123,7 @@ def build(known: Known, progress: Callable[[int], None] | None = None) -> Index:
         ),
         labels=known.snapshots[-1].model.labels,
         as_of_us=facts.as_of_us,
+        months=months_of(facts),
     )
 
 
