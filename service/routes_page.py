@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Body, FastAPI, Request, Response
+from fastapi import APIRouter, Body, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
@@ -62,6 +62,14 @@ def page() -> FileResponse:
 def get_choices(request: Request) -> wire_page.ChoicesWire:
     """List the niches, platforms, countries and languages there are, and the currency."""
     return wire_page.choices(holder_of(request).current())
+
+
+@router.get("/v1/handles", summary="Who creators are", responses={503: PROBLEMS[503]})
+def get_handles(
+    request: Request, ids: Annotated[list[str], Query(alias="id", min_length=1, max_length=500)]
+) -> list[wire_page.HandleWire]:
+    """Name the creators of some ids; those that are not known are left out."""
+    return wire_page.handles(holder_of(request).current(), ids)
 
 
 @router.get("/v1/map", summary="A map of creators by niche", responses={503: PROBLEMS[503]})

@@ -40,6 +40,14 @@ class ChoicesWire(Wire):
     currency: str = Field(description="What prices and budgets are in")
 
 
+class HandleWire(Wire):
+    """Who a creator is."""
+
+    creator_id: str
+    handle: str
+    platform: str
+
+
 class MapPointWire(Wire):
     """A creator on the map."""
 
@@ -107,6 +115,20 @@ def choices(served: Served) -> ChoicesWire:
         languages=_counted(languages),
         currency=index.currency,
     )
+
+
+def handles(served: Served, ids: Iterable[str]) -> list[HandleWire]:
+    """Who the creators of some ids are; those that are not known are left out."""
+    table = served.bundle.index.creators
+    found = table[table["creator_id"].isin(set(ids))]
+    return [
+        HandleWire(
+            creator_id=str(row["creator_id"]),
+            handle=str(row["handle"]),
+            platform=str(row["platform"]),
+        )
+        for row in found.to_dict("records")
+    ]
 
 
 def creator_map(served: Served) -> MapResponse:

@@ -2,18 +2,32 @@
 
 import { Problem, at, get } from "./api.js";
 import { standing } from "./charts.js";
-import { add, h } from "./dom.js";
+import { add, h, put } from "./dom.js";
 import { clearErrors, field, number, showErrors } from "./fields.js";
 import * as format from "./format.js";
 import { campaigns, remember } from "./kept.js";
 import { failure, waiting } from "./states.js";
 
 const ACTIONS = { scale_up: "Scale up", hold: "Hold", scale_down: "Scale down", stop: "Stop" };
-const link = (id) => h("a", { href: `#/creator?${new URLSearchParams({ id })}` }, id);
+const link = (id) => h("a", { href: `#/creator?${new URLSearchParams({ id })}`, "data-named": id }, id);
+
+/** Write handles where ids stand; where they cannot be had, ids do. */
+async function name(place, signal) {
+  const links = [...place.querySelectorAll("[data-named]")];
+  if (!links.length) return;
+  const ids = [...new Set(links.map((one) => one.dataset.named))].slice(0, 500);
+  try {
+    const found = await get(`v1/handles?${new URLSearchParams(ids.map((id) => ["id", id]))}`, signal);
+    const handles = new Map(found.map((one) => [one.creator_id, one.handle]));
+    for (const one of links) one.textContent = handles.get(one.dataset.named) ?? one.dataset.named;
+  } catch {
+    // Ids stay.
+  }
+}
 
 export async function show(root, params, signal) {
   const id = params.get("id");
-  root.replaceChildren(h("h1", null, id ?? "Campaigns"), finder(id));
+  put(root, h("h1", null, id ?? "Campaigns"), finder(id));
   if (!id) return;
   document.title = `${id} · creatorfit`;
   const wait = waiting("Reading what came in");
@@ -29,6 +43,7 @@ export async function show(root, params, signal) {
   if (signal.aborted) return;
   remember(id);
   wait.replaceWith(report(found), allocation(found, signal));
+  await name(root, signal);
 }
 
 function finder(id) {
@@ -92,7 +107,8 @@ function allocation(found, signal) {
     const said = Object.entries({ remaining: left.read(), weeks_left: weeks.read(), most_per_conversion: most.read() }).filter(([, value]) => value !== undefined);
     try {
       const advice = await get(at("campaigns", found.campaign_id, `/allocation?${new URLSearchParams(said)}`), signal);
-      place.replaceChildren(...advised(advice));
+      put(place, ...advised(advice));
+      await name(place, signal);
     } catch (error) {
       if (error.name === "AbortError") return;
       place.replaceChildren();

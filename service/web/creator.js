@@ -2,7 +2,7 @@
 
 import { at, get } from "./api.js";
 import { axis, bar, colour, lines } from "./charts.js";
-import { add, h, outside } from "./dom.js";
+import { add, h, outside, put } from "./dom.js";
 import * as format from "./format.js";
 import { about, creatorLink, listButton, posts, risks, warnings } from "./row.js";
 import { failure, waiting } from "./states.js";
@@ -17,7 +17,7 @@ export async function show(root, params, signal) {
   if (signal.aborted) return;
   document.title = `${one.handle} · creatorfit`;
   const alike = h("section.panel", { "aria-labelledby": "alike" }, h("h2", { id: "alike" }, "Creators like this one"), waiting("Looking"));
-  root.replaceChildren(
+  put(root, 
     h("div.title", null, h("div", null, h("h1", null, one.handle), one.display_name && one.display_name !== one.handle && h("p", null, one.display_name), about(one), one.bio && h("p.bio", null, one.bio), one.url && h("p", null, outside(one.url, "Open the profile"))), listButton(one)),
     warnings(one),
     facts(one),

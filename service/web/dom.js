@@ -35,6 +35,12 @@ export function add(element, children) {
   }
 }
 
+/** Put children in the place of those there are. */
+export function put(element, ...children) {
+  element.replaceChildren();
+  add(element, children);
+}
+
 /** A link to a creator's own address, or its text alone where that is not http(s). */
 export function outside(url, ...children) {
   let safe = null;

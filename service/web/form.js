@@ -2,7 +2,7 @@
 
 import { Problem, getChoices, recommend } from "./api.js";
 import { EXAMPLES, address, asked, read, tidy } from "./brief.js";
-import { announce, h } from "./dom.js";
+import { announce, h, put } from "./dom.js";
 import { boxes, clearErrors, field, group, number, range, select, showErrors, tokens } from "./fields.js";
 import * as format from "./format.js";
 
@@ -53,7 +53,7 @@ export function show(root, brief, problem) {
       submit.textContent = "Find creators";
     }
   });
-  root.replaceChildren(
+  put(root, 
     h("div.hero", null, h("h1", null, "Describe the campaign"), h("p", null, "Say what you launch and for whom, as you would to a colleague. You get creators who fit, what each is likely to bring, and why.")),
     form,
     h("section.examples", { "aria-labelledby": "examples" }, h("h2", { id: "examples" }, "Or start from an example"), h("ul", null, EXAMPLES.map((example) => h("li", null, h("a", { href: address("", example.brief) }, h("strong", null, example.title), h("span", null, example.brief.query)))))),

@@ -1,7 +1,7 @@
 // The map: creators near each other post about like things. The list beside it says the same.
 
 import { get } from "./api.js";
-import { debounced, h, svg } from "./dom.js";
+import { debounced, h, put, svg } from "./dom.js";
 import { field, select } from "./fields.js";
 import * as format from "./format.js";
 import { creatorLink } from "./row.js";
@@ -11,6 +11,9 @@ const SIZE = 1000;
 const EDGE = 60; // around the map, for the names of niches at its rim
 const LISTED = 60;
 const DOT = 6;
+// About what a letter and a line of a name take of the picture.
+const LETTER = 10;
+const LINE = 24;
 
 export async function show(root, params, signal) {
   const found = await get("v1/map", signal);
@@ -19,7 +22,7 @@ export async function show(root, params, signal) {
   const tone = (tier) => `var(--t${Math.max(0, TIERS.indexOf(tier))})`;
   const dots = new Map(found.points.map((one) => [one.creator_id, svg("circle.dot", { cx: place(one.x).toFixed(1), cy: place(one.y).toFixed(1), r: DOT, "--tone": tone(one.tier), "data-id": one.creator_id })]));
   const byId = new Map(found.points.map((one) => [one.creator_id, one]));
-  const labels = found.niches.map((one) => svg("text", { x: place(one.x).toFixed(1), y: place(one.y).toFixed(1) }, one.label));
+  const labels = apart(found.niches.map((one) => ({ text: one.label, x: place(one.x), y: place(one.y) }))).map((one) => svg("text", { x: one.x.toFixed(1), y: one.y.toFixed(1) }, one.text));
   const picture = svg("svg", { viewBox: `0 0 ${SIZE} ${SIZE}`, role: "img", "aria-label": "Creators by niche; the list beside the map holds the same creators" }, svg("g", null, [...dots.values()]), svg("g", null, labels));
   const tip = h("span.tip", { hidden: true });
   const view = viewOf(picture, signal, (zoom) => {
@@ -72,7 +75,7 @@ export async function show(root, params, signal) {
   });
   text.addEventListener("input", debounced(draw, 100));
   for (const one of tiers) one.firstChild.addEventListener("change", draw);
-  root.replaceChildren(
+  put(root, 
     h("h1", null, "Map of creators"),
     h("p.soft", null, `Near each other, where they post about like things. ${found.points.length < found.creators ? `${format.count(found.points.length)} of ${format.count(found.creators)} are shown.` : ""} Colour is size.`),
     h("fieldset.tiers", null, h("legend.hidden", null, "Size"), tiers),
@@ -81,6 +84,18 @@ export async function show(root, params, signal) {
   draw();
   view.reset();
   niche.value && niche.dispatchEvent(new Event("change"));
+}
+
+/** Names moved up or down where they would cover each other. */
+function apart(names) {
+  const half = (one) => one.text.length * LETTER / 2;
+  const placed = [];
+  for (const one of [...names].sort((a, b) => a.y - b.y)) {
+    let y = one.y;
+    for (const other of placed) if (Math.abs(other.x - one.x) < half(other) + half(one) && y - other.y < LINE) y = other.y + LINE;
+    placed.push({ ...one, y });
+  }
+  return placed;
 }
 
 /** What part of the picture is seen; `changed(zoom)` keeps dots and names readable. */

@@ -3,7 +3,7 @@
 import { Problem, post } from "./api.js";
 import { address, planned, read, tidy } from "./brief.js";
 import { axis, bar, colour, lines, standing } from "./charts.js";
-import { add, announce, debounced, h } from "./dom.js";
+import { add, announce, debounced, h, put } from "./dom.js";
 import { clearErrors, field, number, showErrors, tokens } from "./fields.js";
 import * as format from "./format.js";
 import { remember, shortlist } from "./kept.js";
@@ -24,10 +24,10 @@ export async function show(root, params, signal) {
   }
   const constraints = read(params, "constraints") ?? {};
   if (!brief.budget?.amount) {
-    root.replaceChildren(head(brief, "plan"), budgetFirst(brief));
+    put(root, head(brief, "plan"), budgetFirst(brief));
     return;
   }
-  root.replaceChildren(head(brief, "plan"), waiting("Spending the budget"));
+  put(root, head(brief, "plan"), waiting("Spending the budget"));
   let answer;
   try {
     answer = await post("v1/portfolios", planned(brief, constraints), signal);
@@ -56,7 +56,7 @@ function budgetFirst(brief) {
 
 function refused(root, brief, constraints, error) {
   const { element, form } = wishes(brief, constraints, true);
-  root.replaceChildren(head(brief, "plan"), h("section.panel", null, h("h2", null, "No plan keeps all of that"), h("p", { role: "alert" }, error.errors[0].detail)), element);
+  put(root, head(brief, "plan"), h("section.panel", null, h("h2", null, "No plan keeps all of that"), h("p", { role: "alert" }, error.errors[0].detail)), element);
   showErrors(form, error.errors);
 }
 
@@ -82,7 +82,7 @@ function draw(root, brief, constraints, answer, signal) {
       const found = await post("v1/portfolios", planned(next, constraints), signal);
       if (at !== amount || signal.aborted) return;
       asked = next;
-      place.replaceChildren(...body(next, constraints, found));
+      put(place, ...body(next, constraints, found));
       // The address is that of the plan which is seen.
       history.replaceState(null, "", planAddress(next, constraints));
       const brings = found.portfolio.expected_conversions;
@@ -106,7 +106,7 @@ function draw(root, brief, constraints, answer, signal) {
   });
   add(place, body(brief, constraints, answer));
   const file = (kind) => saver(`v1/portfolios.${kind}`, planned(asked, constraints), `plan.${kind}`);
-  root.replaceChildren(
+  put(root, 
     head(brief, "plan", answer),
     h("div.spend", null, h("div.field", null, h("span.label", { "aria-hidden": "true" }, "Budget"), slider), field(`Exactly, ${currency}`, "", exact)),
     h("section.panel", { "aria-labelledby": "curve" }, h("h2", { id: "curve" }, "What more or less money would bring"), chart),

@@ -3,7 +3,7 @@
 import { Problem, download, recommend } from "./api.js";
 import { address, asked, read, without } from "./brief.js";
 import { tray } from "./compare.js";
-import { add, announce, debounced, h } from "./dom.js";
+import { add, announce, debounced, h, put } from "./dom.js";
 import { field, select } from "./fields.js";
 import * as format from "./format.js";
 import { show as showForm } from "./form.js";
@@ -31,7 +31,7 @@ export async function show(root, params, signal) {
     location.replace("#/");
     return;
   }
-  root.replaceChildren(head(brief, "results"), waiting("Ranking creators"));
+  put(root, head(brief, "results"), waiting("Ranking creators"));
   let answer;
   try {
     answer = await recommend(asked(brief), signal);
@@ -50,7 +50,7 @@ export async function show(root, params, signal) {
     ? list(answer, brief, again, signal)
     : empty("Nobody fits", h("p", null, "The filters together leave no creator. Widen one of them."));
   const side = h("aside", null, pool(answer.pool, brief, again), outlook(answer.portfolio, brief));
-  root.replaceChildren(head(brief, "results", answer), h("div.with-side", null, listed, side));
+  put(root, head(brief, "results", answer), h("div.with-side", null, listed, side));
   announce(`${format.plural(answer.items.length, "creator", "creators")} found, of ${format.count(answer.pool.eligible)} who can be asked`);
 }
 

@@ -1,6 +1,6 @@
 // The creators set aside on this device.
 
-import { add, announce, h } from "./dom.js";
+import { add, announce, h, put } from "./dom.js";
 import * as format from "./format.js";
 import { shortlist, toggle } from "./kept.js";
 import { creatorLink } from "./row.js";
@@ -9,7 +9,7 @@ import { empty } from "./states.js";
 export async function show(root) {
   const draw = () => {
     const all = shortlist();
-    root.replaceChildren(h("h1", null, "Shortlist"));
+    put(root, h("h1", null, "Shortlist"));
     if (!all.length) {
       add(root, empty("Nobody is on it yet", h("p", null, "Use ☆ Shortlist beside a creator. The list stays on this device.")));
       return;
