@@ -32,7 +32,7 @@ class Landscape:
         places: Creators on it, by place in the index: those with posts, ``(n,)``.
         points: Where each stands, ``(n, 2)``.
         niche: The leading niche of each, a column of the mix, ``(n,)``.
-        centres: Where each niche lies, ``(n_niches, 2)``; NaN where nobody leads in it.
+        centres: Mean place of the creators that each niche leads, ``(n_niches, 2)``; NaN without.
     """
 
     places: NDArray[np.int64]
@@ -54,10 +54,11 @@ def landscape(index: Index) -> Landscape:
     led = np.unique(leading)
     means = np.array([topic[leading == niche].mean(axis=0) for niche in led])
     laid = lay_out(_unlikeness(means))
-    centres[led] = laid
     weight = mix[:, led] ** SHARPNESS
     points = weight @ laid / weight.sum(axis=1, keepdims=True)
     points += ASIDE * _nearest_distance(laid) * _aside(topic, leading, led)
+    # A name stands amid its creators, wherever their other niches draw them.
+    centres[led] = [points[leading == niche].mean(axis=0) for niche in led]
     low, high = points.min(axis=0), points.max(axis=0)
     span = float(max((high - low).max(), 1e-9))
     shift = (low + high) / 2 - span / 2

@@ -399,16 +399,28 @@ def test_the_page_is_light_and_asks_no_other_host(open_page, service):
         assert "default-src 'none'" in response.headers["content-security-policy"]
 
 
-def test_pictures_of_every_page(open_page, trained_home, campaign):
-    """Written where CREATORFIT_SCREENSHOTS is set; another address to show may be its value."""
+def test_pictures_of_every_page(chromium, service, trained_home, campaign):
+    """Written where CREATORFIT_SCREENSHOTS is set: to 1, or to the home of a model to show."""
     shown = os.environ.get("CREATORFIT_SCREENSHOTS")
     if not shown:
         pytest.skip("CREATORFIT_SCREENSHOTS is not set")
-    page = open_page(viewport={"width": 1180, "height": 860})
-    for name, where in places(trained_home).items():
-        page.goto(page.url.split("#")[0] + where)
+    if shown == "1":
+        take_pictures(chromium, service, places(trained_home))
+        return
+    with serving(ServiceSettings(home=Path(shown))) as address:
+        first = send(address, "v1/recommendations", BRIEF)["items"][0]["creator_id"]
+        where = places(trained_home) | {"creator": f"#/creator?id={first}"}
+        take_pictures(chromium, address, where)
+
+
+def take_pictures(chromium, address, where):
+    page = chromium.new_page(viewport={"width": 1180, "height": 1000}, locale="en-US")
+    for name, place in where.items():
+        page.goto(address + place)
         settle(page)
         if name == "creators":
             page.locator("li.creator summary").first.click()
-        page.wait_for_timeout(300)
-        page.screenshot(path=SHOTS / f"page_{name}.png")
+            page.get_by_role("button", name=re.compile("^Shortlist ")).first.click()
+        page.wait_for_timeout(400)
+        page.screenshot(path=SHOTS / f"page_{name}.png", full_page=name == "map")
+    page.close()
