@@ -277,6 +277,31 @@ class Collaboration:
 
 
 @dataclass(frozen=True)
+class AudienceShare:
+    """How much of an audience is of one kind."""
+
+    dimension: str
+    code: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Month:
+    """What a creator did in one month.
+
+    Attributes:
+        month: Its year and month, such as ``2025-03``.
+        engagement: Likes and comments for each follower; None where followers are not known.
+    """
+
+    month: str
+    posts: int
+    sponsored: int
+    engagement: float | None
+    followers: int | None
+
+
+@dataclass(frozen=True)
 class CreatorProfile:
     """All that is shown of one creator."""
 
@@ -300,3 +325,5 @@ class CreatorProfile:
     recent_posts: tuple[EvidencePost, ...]
     safety: Safety | None
     warnings: tuple[str, ...]
+    audience: tuple[AudienceShare, ...]
+    history: tuple[Month, ...]

@@ -41,6 +41,8 @@ from models.choice import Choice
 from models.conversion import Calibration, ConversionModel
 from models.heuristic import HeuristicModel
 from models.index import Evidence, Index
+from models.landscape import Landscape, landscape
+from models.months import Months
 from models.niche import NicheModel
 from models.overlap import Audiences, audiences
 from models.prices import PriceModel
@@ -133,6 +135,11 @@ class Bundle(Content):
     def audiences(self) -> Audiences:
         """Where every creator's audience lives and what it likes."""
         return audiences(self.index, self.niche.resolve)
+
+    @cached_property
+    def landscape(self) -> Landscape:
+        """Where every creator stands on the map of niches."""
+        return landscape(self.index)
 
 
 @dataclass(frozen=True)
@@ -387,6 +394,10 @@ def _index_arrays(index: Index) -> dict[str, Any]:
     for prefix, part in _parts(profiles):
         for name in _plain_fields(part):
             arrays[f"{prefix}.{name}"] = getattr(part, name)
+    if index.months is not None:
+        arrays["months.indptr"] = index.months.rows.indptr
+        for name in _plain_fields(index.months):
+            arrays[f"months.{name}"] = getattr(index.months, name)
     return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
@@ -461,4 +472,6 @@ def _read_index(folder: Path, manifest: Manifest, niche: NicheModel) -> Index:
         year=YearPosts(ragged("year"), pq.read_table(folder / "year.parquet").combine_chunks()),
         labels=niche.labels,
         as_of_us=manifest.as_of_us,
+        # Bundles written before it was kept have none: that history is not shown.
+        months=part(Months, "months", rows=ragged("months")) if "months.indptr" in arrays else None,
     )

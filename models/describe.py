@@ -15,11 +15,13 @@ from features.schemas import tier_of
 from features.vectors import Vectors
 from models import index as indexes
 from models.answer import (
+    AudienceShare,
     Collaboration,
     CreatorProfile,
     EvidencePost,
     Expected,
     Item,
+    Month,
     NicheShare,
     Signal,
 )
@@ -143,6 +145,8 @@ def creator_profile(bundle: Bundle, creator_id: str) -> CreatorProfile:
         collaborations=_collaborations(index, creator_id),
         recent_posts=_recent(index, place),
         **safety_of(index, place),
+        audience=_audience(index, creator_id),
+        history=_history(index, place),
     )
 
 
@@ -173,6 +177,34 @@ def _collaborations(index: Index, creator_id: str) -> tuple[Collaboration, ...]:
             conversions=row["conversions"] if row["resolved"] else None,
         )
         for row in own.to_dict("records")
+    )
+
+
+def _audience(index: Index, creator_id: str) -> tuple[AudienceShare, ...]:
+    """Each dimension's shares, the largest first."""
+    own = index.audience[index.audience["creator_id"] == creator_id]
+    own = own.sort_values(["dimension", "share", "code"], ascending=[True, False, True])
+    return tuple(
+        AudienceShare(str(row["dimension"]), str(row["code"]), float(row["share"]))
+        for row in own.to_dict("records")
+    )
+
+
+def _history(index: Index, place: int) -> tuple[Month, ...]:
+    """The months in which a creator posted, the first one first."""
+    kept = index.months
+    if kept is None:
+        return ()
+    start, stop = int(kept.rows.indptr[place]), int(kept.rows.indptr[place + 1])
+    return tuple(
+        Month(
+            month=str(np.datetime64(int(kept.month[row]), "M")),
+            posts=int(kept.posts[row]),
+            sponsored=int(kept.sponsored[row]),
+            engagement=_known(float(kept.engagement[row])),
+            followers=None if np.isnan(kept.followers[row]) else int(kept.followers[row]),
+        )
+        for row in range(start, stop)
     )
 
 

@@ -18,6 +18,7 @@ from features.pair import Profiles, is_sponsored_by, similarities
 from features.schemas import AudienceNeed, Brief, BriefError, Filters, Range, UnknownCreator
 from features.vectors import Vectors
 from features.windows import MICROSECONDS_PER_DAY, Floats, Ints, Ragged
+from models.months import Months, months_of
 from models.niche import NicheModel
 from models.profiles import Known, profile_creators
 from models.safety import RiskModel, YearPosts, is_set, read_year, who_passes
@@ -51,6 +52,7 @@ class Index:
         collaborations: Past collaborations, resolved or not, for a creator's page.
         year: What every creator wrote in the last 365 days, and the risks in it.
         labels: Names of the niches of `profiles.mix`.
+        months: What each did month by month; None in bundles written before it was kept.
     """
 
     creators: pd.DataFrame
@@ -64,6 +66,7 @@ class Index:
     year: YearPosts
     labels: tuple[str, ...]
     as_of_us: int
+    months: Months | None = None
 
     def __len__(self) -> int:
         return len(self.creators)
@@ -133,6 +136,7 @@ def build(
         year=read_year(posts, asks, risk_model),
         labels=known.snapshots[-1].model.labels,
         as_of_us=facts.as_of_us,
+        months=months_of(facts),
     )
 
 

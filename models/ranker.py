@@ -110,6 +110,23 @@ def portfolio(bundle: Bundle, request: PlanRequest) -> Portfolio:
     Raises:
         BriefError: The brief asks for what cannot be answered, or no plan keeps the constraints.
     """
+    scored, pool = score_for_plan(bundle, request)
+    planned = plan(bundle, request, request.budget, request.constraints, scored)
+    return Portfolio(
+        as_of_us=bundle.index.as_of_us,
+        pool=_pool(bundle, request, scored, pool),
+        plan=planned.plan,
+        scored=scored,
+        order=_first(planned.rows, scored.order),
+    )
+
+
+def score_for_plan(bundle: Bundle, request: PlanRequest) -> tuple[Scored, Pool]:
+    """The candidates of a plan: who passes the filters, and whom the plan must hold.
+
+    Raises:
+        BriefError: The brief asks for what cannot be answered.
+    """
     _check_currency(bundle.index, request)
     scored, pool = score(bundle, request)
     # Whom the plan must hold may be anyone, also whom a filter takes out.
@@ -119,14 +136,7 @@ def portfolio(bundle: Bundle, request: PlanRequest) -> Portfolio:
     if len(missing):
         places = np.union1d(scored.places, missing)
         scored = score_places(bundle, request, scored.brief, places)
-    planned = plan(bundle, request, request.budget, request.constraints, scored)
-    return Portfolio(
-        as_of_us=bundle.index.as_of_us,
-        pool=_pool(bundle, request, scored, pool),
-        plan=planned.plan,
-        scored=scored,
-        order=_first(planned.rows, scored.order),
-    )
+    return scored, pool
 
 
 def _first(rows: Ints, order: Ints) -> Ints:

@@ -28,7 +28,10 @@ from features.store import Store, open_store
 from service.recorder import Recorder
 from service.reload import ModelHolder
 from service.routes import router
+from service.routes_export import router as export_router
 from service.routes_outcomes import router as outcomes_router
+from service.routes_page import mount_files
+from service.routes_page import router as page_router
 from service.settings import ServiceSettings
 from service.wire import FieldError, Problem, fault_in_words, json_pointer
 
@@ -84,8 +87,11 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         summary="Which creators should this brand work with, and what will come of it?",
         lifespan=lifespan,
     )
+    app.include_router(page_router)
+    app.include_router(export_router)
     app.include_router(router)
     app.include_router(outcomes_router)
+    mount_files(app)
     app.add_exception_handler(CreatorfitError, _domain_failure)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_failure)

@@ -6,7 +6,6 @@ import uuid
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Path, Query, Request
-from fastapi.responses import JSONResponse
 
 from features.schemas import Brief, PlanRequest
 from models import describe, ranker
@@ -119,9 +118,3 @@ def readyz(request: Request) -> wire.HealthResponse:
     if holder.trouble is None:
         return wire.HealthResponse(status="ready")
     return wire.HealthResponse(status="degraded", detail=holder.trouble)
-
-
-@router.get("/", include_in_schema=False)
-def root() -> JSONResponse:
-    """Say where the documentation is."""
-    return JSONResponse({"name": "creatorfit", "docs": "/docs", "openapi": "/openapi.json"})

@@ -321,6 +321,24 @@ class CollaborationWire(Wire):
     conversions: int | None
 
 
+class AudienceWire(Wire):
+    """How much of an audience is of one kind."""
+
+    dimension: str
+    code: str
+    share: float
+
+
+class MonthWire(Wire):
+    """What a creator did in one month of the last two years."""
+
+    month: str = Field(description="Year and month, such as 2025-03")
+    posts: int
+    sponsored: int
+    engagement: float | None = Field(description="Likes and comments for each follower")
+    followers: int | None = Field(description="At the month's last post")
+
+
 class CreatorResponse(Wire):
     """All that is shown of one creator."""
 
@@ -344,6 +362,10 @@ class CreatorResponse(Wire):
     recent_posts: list[EvidenceWire]
     safety: SafetyField
     warnings: WarningsField
+    audience: list[AudienceWire]
+    history: list[MonthWire] = Field(
+        description="Months with posts; empty where the model was trained before it was kept"
+    )
     model: ModelRefWire
     as_of: datetime
 
