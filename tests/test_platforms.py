@@ -236,6 +236,34 @@ def test_duplicates_in_one_import_are_merged_and_counted(tmp_path: Path) -> None
     assert "posts: 1 added, 0 changed, 2 duplicates merged; 1 in all" in said
 
 
+def demographics(**shares: int) -> dict[str, Any]:
+    results = [{"dimension_values": [code], "value": n} for code, n in shares.items()]
+    return {
+        "data": [
+            {
+                "name": "follower_demographics",
+                "period": "lifetime",
+                "total_value": {
+                    "breakdowns": [{"dimension_keys": ["country"], "results": results}]
+                },
+                "id": "17841401441775531/insights/follower_demographics/lifetime",
+            }
+        ]
+    }
+
+
+def test_an_audience_is_replaced_as_a_whole_by_a_later_one(tmp_path: Path) -> None:
+    user = json.loads((SAMPLES / "instagram" / "business_discovery.json").read_text("utf-8"))
+    out = tmp_path / "out"
+    for day, shares in ((3, {"US": 60, "GB": 40}), (5, {"US": 3, "DE": 1}), (4, {"FR": 9})):
+        files = answers(tmp_path / f"d{day}", a=demographics(**shares), u=user)
+        run("instagram", files, out, observed_at=datetime(2026, 4, day, tzinfo=UTC))
+    table = read_tables(out).audience
+    assert set(zip(table["code"], table["share"], strict=True)) == {("US", 0.75), ("DE", 0.25)}
+    files = answers(tmp_path / "alone", a=demographics(US=1))
+    assert "whose followers" in str(refused("instagram", files, tmp_path / "other"))
+
+
 def test_files_have_a_time_of_their_own(tmp_path: Path) -> None:
     files = answers(tmp_path / "in", a=video(10), b=video(30))
     os.utime(files / "a.json", (1_780_000_000, 1_780_000_000))
