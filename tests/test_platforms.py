@@ -220,6 +220,15 @@ def test_the_latest_observation_wins_in_whatever_order_it_comes(
     assert history["follower_count"].tolist() == [1000, 1001, 1002]
 
 
+def test_texts_are_taken_as_they_are_but_for_what_no_table_holds(tmp_path: Path) -> None:
+    one = video(1)
+    snippet = one["items"][0]["snippet"]
+    snippet |= {"title": "Tea &lt;3 👩🏽‍🍳\u0000", "description": "half \ud83d", "tags": []}
+    run("youtube", answers(tmp_path / "in", v=one), tmp_path / "out")
+    found = post(read_tables(tmp_path / "out"), "youtube:mia00000001")
+    assert found["text"] == "Tea <3 👩🏽‍🍳\nhalf ?"
+
+
 def test_what_is_hidden_later_stays_as_it_was(tmp_path: Path) -> None:
     run("youtube", answers(tmp_path / "a", v=video(10)), tmp_path / "out")
     off = video(11)

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from features.schemas import Fault
+from training.sources.values import key
 
 
 @dataclass(frozen=True)
@@ -85,4 +86,4 @@ def creator_id(platform: str, own: str) -> str:
     """
     if platform == "youtube" and own.startswith("UC"):
         return f"youtube:{own}"
-    return f"{platform}:{own.removeprefix('@').casefold()}"
+    return f"{platform}:{key(own).removeprefix('@')}"
