@@ -220,6 +220,15 @@ def test_the_latest_observation_wins_in_whatever_order_it_comes(
     assert history["follower_count"].tolist() == [1000, 1001, 1002]
 
 
+def test_texts_are_taken_as_they_are_but_for_what_no_table_holds(tmp_path: Path) -> None:
+    one = video(1)
+    snippet = one["items"][0]["snippet"]
+    snippet |= {"title": "Tea &lt;3 👩🏽‍🍳\u0000", "description": "half \ud83d", "tags": []}
+    run("youtube", answers(tmp_path / "in", v=one), tmp_path / "out")
+    found = post(read_tables(tmp_path / "out"), "youtube:mia00000001")
+    assert found["text"] == "Tea <3 👩🏽‍🍳\nhalf ?"
+
+
 def test_what_is_hidden_later_stays_as_it_was(tmp_path: Path) -> None:
     run("youtube", answers(tmp_path / "a", v=video(10)), tmp_path / "out")
     off = video(11)
@@ -234,6 +243,34 @@ def test_duplicates_in_one_import_are_merged_and_counted(tmp_path: Path) -> None
     files = answers(tmp_path / "in", a=video(10), b=video(10), c=video(10))
     said = run("youtube", files, tmp_path / "out")
     assert "posts: 1 added, 0 changed, 2 duplicates merged; 1 in all" in said
+
+
+def demographics(**shares: int) -> dict[str, Any]:
+    results = [{"dimension_values": [code], "value": n} for code, n in shares.items()]
+    return {
+        "data": [
+            {
+                "name": "follower_demographics",
+                "period": "lifetime",
+                "total_value": {
+                    "breakdowns": [{"dimension_keys": ["country"], "results": results}]
+                },
+                "id": "17841401441775531/insights/follower_demographics/lifetime",
+            }
+        ]
+    }
+
+
+def test_an_audience_is_replaced_as_a_whole_by_a_later_one(tmp_path: Path) -> None:
+    user = json.loads((SAMPLES / "instagram" / "business_discovery.json").read_text("utf-8"))
+    out = tmp_path / "out"
+    for day, shares in ((3, {"US": 60, "GB": 40}), (5, {"US": 3, "DE": 1}), (4, {"FR": 9})):
+        files = answers(tmp_path / f"d{day}", a=demographics(**shares), u=user)
+        run("instagram", files, out, observed_at=datetime(2026, 4, day, tzinfo=UTC))
+    table = read_tables(out).audience
+    assert set(zip(table["code"], table["share"], strict=True)) == {("US", 0.75), ("DE", 0.25)}
+    files = answers(tmp_path / "alone", a=demographics(US=1))
+    assert "whose followers" in str(refused("instagram", files, tmp_path / "other"))
 
 
 def test_files_have_a_time_of_their_own(tmp_path: Path) -> None:

@@ -220,6 +220,8 @@ def test_which_table_it_is_must_be_clear(tmp_path: Path) -> None:
         run("spreadsheet", sheet(tmp_path, "a,b\n1,2\n"), tmp_path / "out")
     with pytest.raises(DataError, match="name the spreadsheet"):
         run("spreadsheet", [], tmp_path / "out")
+    with pytest.raises(DataError, match="--platform myspace: there are instagram"):
+        run("spreadsheet", [], tmp_path / "out", platform="myspace")
     assert moment_of("2026-03-01", Reading()) == AT
     with pytest.raises(DataError, match="--observed-at soon"):
         moment_of("soon", Reading())

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from features.schemas import DataError
@@ -56,11 +57,12 @@ def files(out: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(out.iterdir())}
 
 
-@pytest.fixture
-def undisturbed(platform: Platform, tmp_path: Path) -> dict[str, bytes]:
-    fetch(platform, tmp_path / "undisturbed")
-    platform.requests.clear()
-    return files(tmp_path / "undisturbed")
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    with serving(Platform(VIDEOS)) as platform:
+        fetch(platform, out)
+    return files(out)
 
 
 def test_channels_uploads_and_videos_become_tables(platform: Platform, tmp_path: Path) -> None:
@@ -159,6 +161,25 @@ def test_an_unchanged_page_is_not_sent_again_and_counts_as_seen_now(
     tables = read_tables(tmp_path / "out")
     assert set(tables.posts["likes"]) == {25}
     assert set(tables.followers["observed_at"]) == {NOON, later}
+
+
+def test_a_later_fetch_that_was_stopped_takes_no_page_of_the_one_before(
+    platform: Platform, tmp_path: Path
+) -> None:
+    fetch(platform, tmp_path / "out", observed_at=None)
+    platform.likes = 25
+    day = NOON
+    while True:
+        day += timedelta(days=1)
+        try:
+            fetch(platform, tmp_path / "out", observed_at=None, now=day, quota=5)
+            break
+        except QuotaSpent:
+            assert day < NOON + timedelta(days=9)
+    tables = read_tables(tmp_path / "out")
+    assert set(tables.posts["likes"]) == {25}
+    assert tables.followers["observed_at"].max() > pd.Timestamp(NOON)
+    assert platform.conditional == REQUESTS - 5
 
 
 def test_a_line_cut_off_in_the_log_is_fetched_again(

@@ -22,11 +22,11 @@ from training.sources.events import Listed
 from training.sources.merging import MergedTable
 from training.sources.write import StandingTable, listing
 
-# When each creator and post was last observed, so that an older file does not overwrite it.
+# When each row was last observed, so that an older file does not overwrite it.
 OBSERVED = "observed.csv"
 SET_ASIDE = "set_aside.csv"
 
-_NOTED = ("creators", "posts")
+_NOTED = ("audience", "creators", "posts", "sponsorships")
 
 Observed = dict[str, dict[tuple[Any, ...], datetime]]
 

@@ -6,12 +6,14 @@ an answer or given as 0 (changelog of 26 May 2021), so 0 likes below comments ar
 post is left out, for the contract knows none without likes.
 
 Shapes: `business_discovery{…, media{…}}`, `{data: [media…], paging}`, `{id, username, media{…}}`,
-and `follower_demographics` of the insights, which become `audience`. Pages are one answer each.
+and `follower_demographics` of the insights, which become `audience`: each value's share of those
+that the breakdown counts. Pages are one answer each.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from training.sources.events import Reading
@@ -40,7 +42,13 @@ def read_instagram(answers: Sequence[Answer], reading: Reading, into: Gathering)
             continue
         for value, owner in _things(item):
             row += 1
-            _thing(Item(into, answer.file, row, value, answer.observed_at), owner, reading)
+            one = Item(into, answer.file, row, value, answer.observed_at)
+            if one.value.keys() & _OF_MEDIA:
+                _media(one, owner, reading)
+            elif one.raw("period"):
+                into.at_the_end.append(partial(_audience, one))
+            else:
+                _user(one)
 
 
 def _things(item: Item) -> Iterator[tuple[Mapping[str, Any], str | None]]:
@@ -72,15 +80,6 @@ def _list(item: Item, holder: Mapping[str, Any], path: str) -> list[Mapping[str,
     return []
 
 
-def _thing(item: Item, owner: str | None, reading: Reading) -> None:
-    if item.raw("name") == "follower_demographics" or item.raw("period"):
-        item.gathering.left_out["insights"] += 1
-    elif item.value.keys() & _OF_MEDIA:
-        _media(item, owner, reading)
-    else:
-        _user(item)
-
-
 def _user(item: Item) -> None:
     user = item.text("username")
     if user is None:
@@ -88,6 +87,9 @@ def _user(item: Item) -> None:
         item.refuse("username", "missing_value", reason)
         return
     key = creator_id(NAME, user)
+    own = item.text("id")
+    if own is not None:
+        item.gathering.names[own] = user
     followers = item.count("followers_count")
     item.add(
         "creators",
@@ -142,3 +144,32 @@ def _media(item: Item, owner: str | None, reading: Reading) -> None:
             "url": item.text("permalink"),
         },
     )
+
+
+def _audience(item: Item) -> None:
+    """Whose followers they are: `id` is the user's, then the name of the insight."""
+    user = item.gathering.names.get((item.text("id") or "").partition("/")[0])
+    if item.raw("name") != "follower_demographics":
+        item.gathering.left_out["insights other than follower_demographics"] += 1
+        return
+    if user is None:
+        reason = "whose followers? import the user's own answer, with id and username, beside it"
+        item.refuse("id", "missing_value", reason)
+        return
+    for breakdown in _dicts(item.raw("total_value.breakdowns")):
+        counts: dict[str, int] = {}
+        dimension = breakdown.get("dimension_keys")
+        for result in _dicts(breakdown.get("results")):
+            code, value = result.get("dimension_values"), result.get("value")
+            if isinstance(code, list) and len(code) == 1 and isinstance(value, int) and value >= 0:
+                counts[str(code[0])] = value
+        if dimension not in (["age"], ["gender"], ["country"]) or not sum(counts.values()):
+            item.gathering.left_out["breakdowns other than age, gender or country"] += 1
+            continue
+        for code, value in counts.items():
+            key = {"creator_id": creator_id(NAME, user), "dimension": dimension[0], "code": code}
+            item.add("audience", key | {"share": value / sum(counts.values())})
+
+
+def _dicts(value: Any) -> list[Mapping[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []

@@ -64,6 +64,8 @@ def merge_table(
         may_lack: Columns that may be empty all the same.
     """
     keys = KEYS[name]
+    if name == "audience":
+        records, standing = _whole_breakdowns(records, standing, observed)
     by_key: dict[Key, list[Record]] = {}
     for record in records:
         by_key.setdefault(tuple(record.values[key] for key in keys), []).append(record)
@@ -76,7 +78,8 @@ def merge_table(
         values, last = _merged(name, found, before, observed.get(key, LONG_AGO))
         telling = [record for record in found if _tells(record, keys)]
         if telling:
-            latest[key] = max(record.observed_at for record in telling)
+            noted = (_breakdown(key),) if name == "audience" else key
+            latest[noted] = max(record.observed_at for record in telling)
         if before == values:
             continue
         added += before is None
@@ -97,6 +100,38 @@ def merge_table(
         {key: at for key, at in latest.items() if key not in bad_keys},
         faults,
     )
+
+
+def _whole_breakdowns(
+    records: Sequence[Record], standing: pd.DataFrame | None, observed: Mapping[Key, datetime]
+) -> tuple[Sequence[Record], pd.DataFrame | None]:
+    """Shares of an audience as one observation: the latest replaces all of an earlier one.
+
+    Of two, one may lack a country that the other has; together they would add up to more than 1.
+    """
+    at = {name: moment for (name,), moment in observed.items()}
+    for record in records:
+        name = _breakdown((record.values["creator_id"], record.values["dimension"]))
+        at[name] = max(record.observed_at, at.get(name, LONG_AGO))
+    kept = []
+    for record in records:
+        name = _breakdown((record.values["creator_id"], record.values["dimension"]))
+        if record.observed_at == at[name]:
+            kept.append(record)
+    if standing is not None:
+        fresh = {_breakdown((r.values["creator_id"], r.values["dimension"])) for r in kept}
+        pairs = zip(standing["creator_id"], standing["dimension"], strict=True)
+        standing = standing[[_breakdown(pair) not in fresh for pair in pairs]]
+    return kept, standing
+
+
+def _breakdown(key: Key) -> str:
+    """The name of a creator's shares along one dimension.
+
+    >>> _breakdown(("tiktok:mia", "age", "18-24"))
+    'tiktok:mia/age'
+    """
+    return f"{key[0]}/{key[1]}"
 
 
 def _tells(record: Record, keys: Sequence[str]) -> bool:

@@ -6,12 +6,13 @@ A source's reader fills a `Gathering`; `merging` makes tables of it. Knows nothi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from features.schemas import Fault
+from training.sources.values import key
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ class Gathering:
         records: What was read.
         faults: What cannot be read.
         uncounted: Keys of posts that were named without any counts of them.
+        at_the_end: What can be read once all files are, such as what names an account by its id.
+        names: Names of accounts by the platform's own ids, for what has an id alone.
         left_out: Items that are no row by their nature, counted by what they are.
         told: What is worth knowing, one sentence each.
     """
@@ -53,6 +56,8 @@ class Gathering:
     records: list[Record] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     uncounted: set[str] = field(default_factory=set)
+    at_the_end: list[Callable[[], None]] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
     told: list[str] = field(default_factory=list)
 
@@ -81,4 +86,4 @@ def creator_id(platform: str, own: str) -> str:
     """
     if platform == "youtube" and own.startswith("UC"):
         return f"youtube:{own}"
-    return f"{platform}:{own.removeprefix('@').casefold()}"
+    return f"{platform}:{key(own).removeprefix('@')}"

@@ -70,6 +70,8 @@ def import_answers(
             told = (source, request.reading, request.observed_at)
             read(read_answers(path, *told, into.faults), request.reading, into)
             done(1)
+    for read_late in into.at_the_end:
+        read_late()
     return import_gathered(request, into, report)
 
 

@@ -61,6 +61,8 @@ def import_spreadsheet(request: Request, report: Reporter) -> Sequence[Mapping[s
         InvalidTables: A column is missing, or a value cannot be read; nothing was written.
         DataError: A file cannot be read, or which table it is cannot be told.
     """
+    if request.platform is not None and request.platform not in PLATFORMS:
+        raise DataError(f"--platform {request.platform}: there are {', '.join(PLATFORMS)}")
     if not request.files:
         raise DataError("name the spreadsheet: a file of CSV or XLSX")
     sections: list[tuple[Section, datetime]] = []

@@ -66,13 +66,15 @@ class _Log:
     Attributes:
         asked: What the fetch that it is of was to fetch.
         ended: Whether that fetch was finished.
-        pages: The pages by request.
+        pages: That fetch's pages by request.
+        earlier: Pages of fetches before it.
         spent: Units of quota by day.
     """
 
     asked: Any = None
     ended: bool = True
     pages: dict[str, Page] = field(default_factory=dict)
+    earlier: dict[str, Page] = field(default_factory=dict)
     spent: dict[str, int] = field(default_factory=dict)
 
 
@@ -121,7 +123,7 @@ class Client:
         self.resumed = not found.ended and found.asked == asked
         self._spent = found.spent
         self._pages = found.pages if self.resumed else {}
-        self._earlier = {} if self.resumed else found.pages
+        self._earlier = found.earlier if self.resumed else found.earlier | found.pages
         try:
             log.parent.mkdir(parents=True, exist_ok=True)
             if not self.resumed:
@@ -292,6 +294,7 @@ def _read_log(path: Path) -> _Log:
 def _take(log: _Log, line: Mapping[str, Any]) -> None:
     if "asked" in line:
         log.asked, log.ended = line["asked"], False
+        log.earlier, log.pages = log.earlier | log.pages, {}
     elif "ended" in line:
         log.ended = True
     elif "spent" in line:
