@@ -119,6 +119,6 @@ export function posts(list) {
   return h(
     "ul.posts",
     null,
-    list.map((post) => h("li", null, h("blockquote", null, post.text || "(no text)"), h("p.soft", null, post.similarity !== null && post.similarity !== undefined && `${format.percent(post.similarity)} like the brief `, post.words?.length > 0 && `${post.words.join(", ")} `, post.url && outside(post.url, "Open the post")))),
+    list.map((post) => h("li", null, h("blockquote", null, post.text || "(no text)"), h("p.soft", null, post.similarity !== null && post.similarity !== undefined && `${format.percent(post.similarity)} like the brief `, post.words && `${post.words} `, post.url && outside(post.url, "Open the post")))),
   );
 }
