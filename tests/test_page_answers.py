@@ -208,3 +208,7 @@ def test_the_page_comes_with_a_strict_policy(client):
     assert not re.search(r"<script(?![^>]* src=)|<style| on\w+=|style=", page.text)
     for path in set(re.findall(r'(?:src|href)="(web/[^"]+)"', page.text)):
         assert client.get(path).status_code == 200
+
+
+def test_the_documentation_keeps_its_own_scripts(client):
+    assert "content-security-policy" not in client.get("/docs").headers

@@ -17,7 +17,8 @@ export async function show(root, params, signal) {
   if (signal.aborted) return;
   document.title = `${one.handle} · creatorfit`;
   const alike = h("section.panel", { "aria-labelledby": "alike" }, h("h2", { id: "alike" }, "Creators like this one"), waiting("Looking"));
-  put(root, 
+  put(
+    root,
     h("div.title", null, h("div", null, h("h1", null, one.handle), one.display_name && one.display_name !== one.handle && h("p", null, one.display_name), about(one), one.bio && h("p.bio", null, one.bio), one.url && h("p", null, outside(one.url, "Open the profile"))), listButton(one)),
     warnings(one),
     facts(one),

@@ -53,12 +53,15 @@ export function show(root, brief, problem) {
       submit.textContent = "Find creators";
     }
   });
-  put(root, 
+  put(
+    root,
     h("div.hero", null, h("h1", null, "Describe the campaign"), h("p", null, "Say what you launch and for whom, as you would to a colleague. You get creators who fit, what each is likely to bring, and why.")),
     form,
     h("section.examples", { "aria-labelledby": "examples" }, h("h2", { id: "examples" }, "Or start from an example"), h("ul", null, EXAMPLES.map((example) => h("li", null, h("a", { href: address("", example.brief) }, h("strong", null, example.title), h("span", null, example.brief.query)))))),
   );
   suggest(parts);
+  // What comes next is fetched while the brief is written.
+  import("./results.js");
   if (problem) refuse(form, general, problem);
 }
 
@@ -98,6 +101,7 @@ function partsOf(brief) {
   const excluded = tokens("Leave out creators", "/filters/exclude_creators", filters.exclude_creators, { placeholder: "creator id", hint: "Or use “Exclude” in the results." });
   const rivals = tokens("Leave out those sponsored by", "/filters/exclude_sponsored_by", filters.exclude_sponsored_by, { placeholder: "brand" });
   const alike = tokens("Like these creators", "/lookalikes", brief.lookalikes, { placeholder: "creator id" });
+  const audience = tokens("Their audience", "/audience", (brief.audience ?? []).map(needText), { placeholder: "country US 30%", hint: "Country, language, age, gender or interest, and the least share." });
   const risks = boxes("Leave out creators who post about", "/filters/brand_safety/exclude", RISKS.map((one) => [one, one]), safety.exclude);
   const share = number(safety.max_share, { scale: 100, max: 100, placeholder: "0" });
   const words = tokens("Words they must not use", "/filters/brand_safety/terms", safety.terms, { placeholder: "word" });
@@ -113,7 +117,7 @@ function partsOf(brief) {
     budget: field("Budget, if there is one", "/budget", h("div.with-unit", null, budget, currency)),
     objective: field("Look for", "/objective", objective),
     folded: [
-      platforms, followers, price, engagement, niches, countries, languages,
+      platforms, followers, price, engagement, niches, countries, languages, audience,
       field("Posted in the last days", "/filters/last_posted_in_days", recent),
       field("Products instead of money", "/filters/accepts_gifting", gifting),
       group("Brand safety", "/filters/brand_safety", risks, h("div.row", null, field("Share of posts allowed, %", "/filters/brand_safety/max_share", share), words)),
@@ -124,25 +128,31 @@ function partsOf(brief) {
     ],
     read: (before) =>
       tidy({
-        ...before,
-        brand: { ...before.brand, name: brand.value.trim() },
+        brand: { name: brand.value.trim(), domain: before.brand?.domain, vertical: before.brand?.vertical },
         query: query.value.trim(),
         objective: objective.value === "conversion_rate" ? undefined : objective.value,
         filters: {
-          ...before.filters,
           platforms: platforms.read(), follower_count: followers.read(), price_per_post: price.read(),
           engagement_rate: engagement.read(), niches: niches.read(), countries: countries.read(),
           languages: languages.read(), last_posted_in_days: recent.read(), accepts_gifting: yesNo[gifting.value],
           exclude_creators: excluded.read(), exclude_sponsored_by: rivals.read(),
-          brand_safety: { ...before.filters?.brand_safety, exclude: risks.read(), max_share: share.read(), terms: words.read() },
+          brand_safety: { exclude: risks.read(), max_share: share.read(), terms: words.read() },
         },
         lookalikes: alike.read(),
+        audience: audience.read().map(needOf),
         budget: budget.read() === undefined ? undefined : { amount: budget.read(), currency: currency.textContent },
         product_cost: product.read(),
         explore_share: explore.read(),
         limit: limit.value === "50" ? undefined : Number(limit.value),
       }),
   };
+}
+
+/** A wish about the audience in words, and back; what cannot be read is left to the service. */
+const needText = (need) => `${need.dimension} ${need.code} ${format.share(need.min_share)}%`;
+function needOf(text) {
+  const [, dimension, code, share] = /^(\S+?)[\s:]+(.+?)\s+([\d.]+)\s*%?$/.exec(text) ?? [null, text, "", "0"];
+  return { dimension: dimension.toLowerCase(), code, min_share: +(Number(share) / 100).toPrecision(12) };
 }
 
 async function suggest(parts) {

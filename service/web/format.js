@@ -28,6 +28,8 @@ export const rate = known((value) => fine.format(value));
 export const date = known((value) => day.format(new Date(value)));
 export const time = known((value) => moments.format(new Date(value)));
 export const monthName = (value) => month.format(new Date(`${value}-01T00:00:00Z`));
+/** A share as a figure that a field takes: of a hundred, with a point. */
+export const share = (value) => String(+(value * 100).toPrecision(6));
 export const list = (values) => listed.format(values);
 
 const formats = new Map();

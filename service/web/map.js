@@ -75,7 +75,8 @@ export async function show(root, params, signal) {
   });
   text.addEventListener("input", debounced(draw, 100));
   for (const one of tiers) one.firstChild.addEventListener("change", draw);
-  put(root, 
+  put(
+    root,
     h("h1", null, "Map of creators"),
     h("p.soft", null, `Near each other, where they post about like things. ${found.points.length < found.creators ? `${format.count(found.points.length)} of ${format.count(found.creators)} are shown.` : ""} Colour is size.`),
     h("fieldset.tiers", null, h("legend.hidden", null, "Size"), tiers),

@@ -31,7 +31,8 @@ export async function show(root, params, signal) {
   const fact = (term, text) => h("div", null, h("dt", null, term), h("dd", null, text));
   const told = Object.keys(MEANS).filter((name) => name in model.metrics);
   const others = Object.keys(model.metrics).filter((name) => !(name in MEANS)).sort();
-  put(root, 
+  put(
+    root,
     h("h1", null, "The model that answers"),
     h("p", null, ref.kind === "heuristic" ? "It orders creators by rules and claims no rates: " : "It estimates rates, reach and conversions: ", model.kind_reason, "."),
     h("dl.facts.panel", null, fact("Version", `${ref.version}${ref.alias ? `, ${ref.alias}` : ""}`), fact("Loaded", format.time(model.loaded_at)), fact("Data to", format.date(model.as_of)), fact("Creators", format.count(model.creators)), fact("Posts", format.count(model.data.posts)), fact("Collaborations", format.count(model.data.sponsorships)), fact("Signals", format.count(model.features))),

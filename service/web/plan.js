@@ -68,6 +68,7 @@ function draw(root, brief, constraints, answer, signal) {
   const slider = h("input", { type: "range", min: LEAST * base, max: MOST * base, step: base / 100, value: base, "aria-label": "Budget" });
   const exact = number(base, { min: 0, required: true });
   let asked = brief;
+  let header = head(brief, "plan", answer);
   let at = base;
   let curve = null;
   const mark = (amount) => {
@@ -83,7 +84,10 @@ function draw(root, brief, constraints, answer, signal) {
       if (at !== amount || signal.aborted) return;
       asked = next;
       put(place, ...body(next, constraints, found));
-      // The address is that of the plan which is seen.
+      // The address, and the ways on, are those of the plan which is seen.
+      const now = head(next, "plan", found);
+      header.replaceWith(now);
+      header = now;
       history.replaceState(null, "", planAddress(next, constraints));
       const brings = found.portfolio.expected_conversions;
       announce(`For ${format.money(amount, currency)}: ${format.plural(found.portfolio.picked.length, "creator", "creators")}${brings ? `, about ${format.amount(brings.p50)} conversions` : ""}`);
@@ -106,8 +110,9 @@ function draw(root, brief, constraints, answer, signal) {
   });
   add(place, body(brief, constraints, answer));
   const file = (kind) => saver(`v1/portfolios.${kind}`, planned(asked, constraints), `plan.${kind}`);
-  put(root, 
-    head(brief, "plan", answer),
+  put(
+    root,
+    header,
     h("div.spend", null, h("div.field", null, h("span.label", { "aria-hidden": "true" }, "Budget"), slider), field(`Exactly, ${currency}`, "", exact)),
     h("section.panel", { "aria-labelledby": "curve" }, h("h2", { id: "curve" }, "What more or less money would bring"), chart),
     place,

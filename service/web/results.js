@@ -1,6 +1,6 @@
 // The answer to a brief: the list, sorted and filtered here, and what can be done with it.
 
-import { Problem, download, recommend } from "./api.js";
+import { Problem, download, getChoices, recommend } from "./api.js";
 import { address, asked, read, without } from "./brief.js";
 import { tray } from "./compare.js";
 import { add, announce, debounced, h, put } from "./dom.js";
@@ -33,8 +33,9 @@ export async function show(root, params, signal) {
   }
   put(root, head(brief, "results"), waiting("Ranking creators"));
   let answer;
+  let currency;
   try {
-    answer = await recommend(asked(brief), signal);
+    [answer, { currency }] = await Promise.all([recommend(asked(brief), signal), getChoices()]);
   } catch (error) {
     if (error instanceof Problem && error.errors.length) {
       if (!signal.aborted) showForm(root, brief, error);
@@ -47,7 +48,7 @@ export async function show(root, params, signal) {
     location.hash = address("results", next);
   };
   const listed = answer.items.length
-    ? list(answer, brief, again, signal)
+    ? list(answer, brief, currency, again, signal)
     : empty("Nobody fits", h("p", null, "The filters together leave no creator. Widen one of them."));
   const side = h("aside", null, pool(answer.pool, brief, again), outlook(answer.portfolio, brief));
   put(root, head(brief, "results", answer), h("div.with-side", null, listed, side));
@@ -67,8 +68,7 @@ export function head(brief, here, answer) {
   );
 }
 
-function list(answer, brief, again, signal) {
-  const currency = answer.portfolio?.currency ?? brief.budget?.currency ?? answer.currency ?? "USD";
+function list(answer, brief, currency, again, signal) {
   // The scale ends where most intervals do, so that one wide interval does not flatten the others.
   const highs = answer.items.map((item) => item.conversion_rate?.high ?? 0).sort((a, b) => a - b);
   const most = highs[Math.floor(0.95 * (highs.length - 1))] || 1;

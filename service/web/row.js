@@ -84,7 +84,8 @@ export function row(item, { currency, most, actions }) {
 
 /** What to be careful about. */
 export function warnings(one) {
-  const said = [...(one.warnings ?? []), ...(one.safety?.risks ?? []).map((risk) => `${format.percent(risk.share)} of ${format.plural(one.safety.posts, "post", "posts")} on ${risk.topic}`), ...(one.safety?.terms ?? []).map((term) => `uses “${typeof term === "string" ? term : term.term ?? ""}”`)];
+  const risky = (one.safety?.risks ?? []).map((risk) => `${format.percent(risk.share)} of ${format.plural(one.safety.posts, "post", "posts")} on ${risk.topic}`);
+  const said = one.warnings?.length ? one.warnings : risky;
   if (!said.length) return null;
   return h("ul.warnings", { "aria-label": "Warnings" }, said.map((text) => h("li", null, text)));
 }
