@@ -13,18 +13,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.status import Status
 from rich.table import Table
+from typer.completion import completion_init
 
-from features.schemas import CreatorfitError, DataError
+from features.schemas import TABLES, CreatorfitError, DataError, InvalidTables
 from training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from models.registry import Registry
 
 app = typer.Typer(
-    help="Make worlds, check tables, train, judge, publish and promote models.",
+    help="Make worlds, check tables, train, judge, publish and promote models. Exit statuses: "
+    "0 done, 1 a finding (each command says which), 2 a failure told in words. All is written under "
+    "CREATORFIT_HOME. With --json, stdout holds one JSON document; progress goes to stderr.",
     no_args_is_help=True,
-    add_completion=True,
+    add_completion=False,  # Typer's completes a program's name; docs/completion.bash does ours
     pretty_exceptions_enable=False,
 )
 
@@ -36,6 +40,8 @@ OnInvalid = Annotated[
         help="Refuse tables with rows that break the contract, or set such rows aside in HOME"
     ),
 ]
+
+COMPLETE = "_CREATORFIT_COMPLETE"  # what docs/completion.bash asks with
 
 # The figures of a run that are told at its end, where it has them.
 TOLD = {
@@ -76,8 +82,11 @@ def simulate(
     folder: Annotated[Path, typer.Argument(help="Folder to write; it must be new or empty")],
     creators: Annotated[int, typer.Option(min=10, help="Number of creators")] = 1_000,
     seed: Annotated[int, typer.Option(help="Seed: the same seed gives the same world")] = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Make a SIMULATED world whose truth is known, for demos and tests.
+
+    Writes the five tables into FOLDER, and what was put in into FOLDER/truth.
 
     Example: python -m training simulate var/world --creators 1000 --seed 7
     """
@@ -86,7 +95,7 @@ def simulate(
 
     report = ConsoleReporter(Console(stderr=True))
     if folder.exists() and any(folder.iterdir()):
-        raise DataError(f"{folder} is not empty: nothing is written over it")
+        raise DataError(f"{folder} is not empty: name a new folder, or delete this one first")
     with report.step("Simulating", 1) as done:
         world = make(creators, seed)
         write_world(world, folder)
@@ -95,6 +104,9 @@ def simulate(
         f"simulated: {len(world.creators):,} creators, {len(world.posts):,} posts, "
         f"{len(world.sponsorships):,} sponsorships in {folder}; the truth is in {folder / 'truth'}"
     )
+    if as_json:
+        counts = {name: len(getattr(world, name)) for name in TABLES}
+        _print_json({"folder": str(folder), "simulated": True, "seed": seed, "rows": counts})
 
 
 @app.command("import")
@@ -148,6 +160,8 @@ def import_files(
 
     Example: python -m training import shopify orders_export.csv --bookings plan.csv --out my-tables
 
+    Exit status 2 where rows cannot be read or may be read in two ways.
+
     Example: python -m training import ga4 traffic.csv --bookings plan.csv --out my-tables
     """
     from training.sources import Request, source_of
@@ -167,15 +181,35 @@ def import_files(
 def validate(
     source: Source,
     on_invalid: OnInvalid = "refuse",
+    as_json: AsJson = False,
 ) -> None:
     """Check tables against the contract, and list every fault.
+
+    Changes nothing; with --on-invalid quarantine, writes rows at fault into HOME/quarantine. Exit
+    status 2 where the tables are refused. docs/data.md says what they must be.
 
     Example: python -m training validate ../my-tables
     """
     from training.pipeline import read
 
     report = ConsoleReporter(Console(stderr=True))
-    tables = read(TrainingSettings(), source, report, on_invalid)
+    try:
+        tables = read(TrainingSettings(), source, report, on_invalid)
+    except InvalidTables as error:
+        if as_json:
+            _print_json({"valid": False, "faults": [dataclasses.asdict(f) for f in error.faults]})
+        raise
+    if as_json:
+        _print_json(
+            {
+                "valid": True,
+                "digest": tables.digest,
+                "rows": {name: len(getattr(tables, name)) for name in TABLES},
+                "set_aside": tables.quarantined,
+                "warnings": tables.warnings,
+            }
+        )
+        return
     Console().print(f"valid: {source}, digest {tables.digest[:12]}", highlight=False)
 
 
@@ -193,6 +227,11 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Fit a model, judge it on later time, log it to MLflow, and promote it if the gate passes.
+
+    Writes a version into the MLflow store, a report into HOME/reports, vectors of texts into
+    HOME/vectors. Exit status 0 whatever the gate says (see `history`), 2 where tables are refused.
+
+    Example: python -m training train ../my-tables --quick
 
     Example: python -m training train ../my-tables
     """
@@ -235,7 +274,8 @@ def evaluate(
 ) -> None:
     """Judge a version on outcomes it has not seen, beside baselines and without each signal.
 
-    Writes one HTML page that stands alone, and JSON, into HOME/reports, and logs both.
+    Writes one HTML page that stands alone, and JSON, into HOME/reports, and logs both. Exit status
+    0 whatever it finds.
 
     Example: python -m training evaluate ../my-tables --model 3
     """
@@ -267,10 +307,11 @@ def evaluate(
 
 
 @app.command()
-def finetune(source: Source) -> None:
+def finetune(source: Source, as_json: AsJson = False) -> None:
     """Teach the text encoder on briefs and posts that worked, and say whether it wins.
 
-    Nothing uses it before you set it; it is logged as a run of its own.
+    Writes it into HOME/encoders. Nothing uses it before you set it; it is logged as a run of its
+    own. Exit status 0 whether it wins or not.
 
     Example: python -m training finetune ../my-tables
     """
@@ -279,6 +320,16 @@ def finetune(source: Source) -> None:
     report = ConsoleReporter(Console(stderr=True))
     found = run(TrainingSettings(), source, report)
     run_id = log(_registry(), found)
+    if as_json:
+        _print_json(
+            {
+                "folder": str(found.folder),
+                "run_id": run_id,
+                "wins": found.verdict.wins,
+                "tags": found.tags,
+            }
+        )
+        return
     console = Console()
     console.print(f"the fine-tuned encoder {found.tags['verdict']}", highlight=False)
     console.print(f"it lies in {found.folder}; run {run_id}", highlight=False, soft_wrap=True)
@@ -303,7 +354,7 @@ def monitor(
 
     Writes an HTML page and JSON into HOME/reports. Exit status 1 where something is wrong, else 0.
 
-    Example: python -m training monitor ../my-tables || mail -s "retrain" me
+    Example: python -m training monitor ../my-tables || echo "look at var/reports/monitor.html"
     """
     from training.monitor import run
     from training.monitor_page import as_dict, write
@@ -340,6 +391,8 @@ def off_policy(
 ) -> None:
     """Estimate what a version would have earned on what was served, from what came of it.
 
+    Writes nothing. Exit status 2 where too little was served, or nothing came of it yet.
+
     Example: python -m training off-policy store ../my-tables --model 3
     """
     from training.offpolicy import run
@@ -355,7 +408,7 @@ def off_policy(
 def audit(as_json: AsJson = False) -> None:
     """Build the rows that were served again, and report any that differs from what was stored.
 
-    Exit status 1 where any differs, else 0.
+    Writes nothing. Exit status 1 where any differs, else 0.
 
     Example: python -m training audit
     """
@@ -392,25 +445,40 @@ def promote(
     reason: Annotated[
         str, typer.Option(help="Kept in the history, for whoever asks later")
     ] = "by hand, without the gate",
+    as_json: AsJson = False,
 ) -> None:
     """Make a version the champion, whatever the gate said of it, and keep the reason.
 
+    Writes into the MLflow store alone; a running service takes it up by itself within
+    CREATORFIT_POLL_SECONDS. Exit status 2 where there is no such version.
+
     Example: python -m training promote 3 --reason "the gate's test part held one odd campaign"
     """
-    registry = _registry()
-    registry.promote(version, reason)
+    with _waiting("Promoting"):
+        registry = _registry()
+        registry.promote(version, reason)
+    if as_json:
+        _print_json({"champion": version, "reason": reason})
+        return
     Console().print(f"version {version} is the champion", highlight=False)
 
 
 @app.command()
 def rollback(
     reason: Annotated[str, typer.Option(help="Kept in the history")] = "by hand",
+    as_json: AsJson = False,
 ) -> None:
     """Make the champion before the present one champion again, and keep the reason.
 
+    Writes into the MLflow store alone. Exit status 2 where there was no champion before.
+
     Example: python -m training rollback --reason "complaints since Monday"
     """
-    found = _registry().rollback(reason)
+    with _waiting("Rolling back"):
+        found = _registry().rollback(reason)
+    if as_json:
+        _print_json({"champion": found.version, "reason": reason})
+        return
     Console().print(f"version {found.version} is the champion again", highlight=False)
 
 
@@ -489,11 +557,12 @@ def _ids(named: list[str], file: Path | None) -> list[str]:
 
 @app.command()
 def history(as_json: AsJson = False) -> None:
-    """Show what became champion or was refused, when, and why.
+    """Show what became champion or was refused, when, and why. Writes nothing.
 
     Example: python -m training history
     """
-    events = _registry().history()
+    with _waiting("Reading the registry"):
+        events = _registry().history()
     if as_json:
         _print_json([dataclasses.asdict(event) for event in events])
         return
@@ -515,6 +584,11 @@ def _registry() -> Registry:
     return Registry(settings.registry_uri, settings.artifacts)
 
 
+def _waiting(told: str) -> Status:
+    """Say on stderr what is waited for: opening a registry takes seconds."""
+    return Console(stderr=True).status(told)
+
+
 def _print_json(value: object) -> None:
     Console().out(json.dumps(value, indent=2, ensure_ascii=False), highlight=False)
 
@@ -522,8 +596,9 @@ def _print_json(value: object) -> None:
 def main() -> None:
     """Run a command; the product's own failures are told in words, with exit status 2."""
     logging.basicConfig(level=logging.WARNING)
+    completion_init()
     try:
-        app()
+        app(complete_var=COMPLETE)
     except CreatorfitError as error:
         Console(stderr=True).print(f"{error}", highlight=False, markup=False, soft_wrap=True)
         raise SystemExit(2) from None
