@@ -177,9 +177,9 @@ def api_page() -> str:
         "# The API",
         MADE,
         "JSON in, JSON out, on http://127.0.0.1:8000 unless told otherwise; `GET /docs` is the "
-        "same to try out. A field that is not named here is an error, not ignored. Errors are problem "
-        "documents (RFC 9457, `application/problem+json`) whose `errors` name each field by JSON "
-        "pointer.",
+        "same to try out. A field that is not named here is an error, not ignored. Errors are "
+        "problem documents (RFC 9457, `application/problem+json`) whose `errors` name each field "
+        "by JSON pointer.",
     ]
     for path, methods in spec["paths"].items():
         for method, route in methods.items():

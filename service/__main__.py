@@ -13,7 +13,7 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
-from typer.completion import completion_init
+from typer.completion import completion_init  # type: ignore[attr-defined]
 
 from features.schemas import Brief, BriefError, CreatorfitError
 from features.store import open_store

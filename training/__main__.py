@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.status import Status
 from rich.table import Table
-from typer.completion import completion_init
+from typer.completion import completion_init  # type: ignore[attr-defined]
 
 from features.schemas import TABLES, CreatorfitError, DataError, InvalidTables
 from training.settings import TrainingSettings
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Make worlds, check tables, train, judge, publish and promote models. Exit statuses: "
-    "0 done, 1 a finding (each command says which), 2 a failure told in words. All is written under "
-    "CREATORFIT_HOME. With --json, stdout holds one JSON document; progress goes to stderr.",
+    "0 done, 1 a finding (each command says which), 2 a failure told in words. All is written "
+    "under CREATORFIT_HOME. With --json, stdout holds one JSON document; progress goes to stderr.",
     no_args_is_help=True,
     add_completion=False,  # Typer's completes a program's name; docs/completion.bash does ours
     pretty_exceptions_enable=False,
@@ -80,8 +80,8 @@ class ConsoleReporter:
 @app.command()
 def simulate(
     folder: Annotated[Path, typer.Argument(help="Folder to write; it must be new or empty")],
-    creators: Annotated[int, typer.Option(min=10, help="Number of creators")] = 1_000,
-    seed: Annotated[int, typer.Option(help="Seed: the same seed gives the same world")] = 0,
+    creators: Annotated[int, typer.Option(min=20, help="Number of creators")] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed: the same seed gives the same world")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Make a SIMULATED world whose truth is known, for demos and tests.
@@ -310,7 +310,7 @@ def evaluate(
 def finetune(source: Source, as_json: AsJson = False) -> None:
     """Teach the text encoder on briefs and posts that worked, and say whether it wins.
 
-    Writes it into HOME/encoders. Nothing uses it before you set it; it is logged as a run of its
+    Writes it into HOME/finetuned. Nothing uses it before you set it; it is logged as a run of its
     own. Exit status 0 whether it wins or not.
 
     Example: python -m training finetune ../my-tables
