@@ -9,6 +9,7 @@ import hashlib
 import shutil
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -71,16 +72,23 @@ class VectorCache:
         The file is written anew without them, for LMDB leaves what it deletes in free pages. To
         be done while nothing else writes to the cache: what is put meanwhile may be lost.
         """
-        return sum(_drop(folder, texts) for folder in _folders(home))
+        with VectorCache._one_at_a_time:
+            return sum(_drop(folder, texts) for folder in _folders(home))
 
     @staticmethod
     def clear(home: Path) -> int:
         """Hold no vector at all; returns how many were held."""
         count = 0
-        for folder in _folders(home):
-            with lmdb.open(str(folder), readonly=True) as file, file.begin() as transaction:
-                count += transaction.stat()["entries"]
-            shutil.rmtree(folder)
+        with VectorCache._one_at_a_time:
+            for folder in _folders(home):
+                # What cannot be read is deleted all the same.
+                with (
+                    suppress(lmdb.Error),
+                    lmdb.open(str(folder), readonly=True) as file,
+                    file.begin() as transaction,
+                ):
+                    count += transaction.stat()["entries"]
+                shutil.rmtree(folder)
         return count
 
     def _vector(self, value: bytes | memoryview | None) -> Vectors | None:
