@@ -7,10 +7,11 @@ DEMO := var/demo
 WORLD_US := ../shared/data/world_us
 CREATORFIT_HOME ?= var
 CREATORFIT_TRACKING_URI ?= sqlite:///$(CREATORFIT_HOME)/mlflow.db
+MLFLOW_PORT ?= 5000
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types laws pytest serve mlflow report runtime-check clean
+.PHONY: help demo test check format lint types laws pytest serve mlflow docs report runtime-check clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,8 +52,15 @@ serve: $(VENV)/.train  ## Serve the API
 	$(BIN)/python -m service serve
 
 mlflow: $(VENV)/.train  ## Open the MLflow UI on the product's store
+ifneq ($(filter http://% https://%,$(CREATORFIT_TRACKING_URI)),)
+	@echo "CREATORFIT_TRACKING_URI is a server, which has the UI itself: open $(CREATORFIT_TRACKING_URI)"
+else
 	MLFLOW_DISABLE_TELEMETRY=true $(BIN)/mlflow server --backend-store-uri $(CREATORFIT_TRACKING_URI) \
-		--artifacts-destination $(CREATORFIT_HOME)/artifacts --host 127.0.0.1 --port 5000
+		--artifacts-destination $(CREATORFIT_HOME)/artifacts --host 127.0.0.1 --port $(MLFLOW_PORT)
+endif
+
+docs: $(VENV)/.dev  ## Write the pages that are made from the code: docs/data.md, features.md, api.md
+	$(BIN)/python -m docs.generate
 
 report: $(VENV)/.train  ## Train on ../shared/data/world_us and keep the evaluation in var/artefacts
 	rm -rf var/world_us && mkdir -p var/artefacts

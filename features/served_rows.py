@@ -7,8 +7,10 @@ by and what was expected of it. Knows nothing of databases, nor of how an answer
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from features.catalogue import FEATURE_NAMES
+from features.forgotten import PLACEHOLDER, Forgotten
 from features.table_raw import ArrowArray
 from features.windows import Floats, Ints
 
@@ -54,6 +57,18 @@ class Candidates:
 
     def __len__(self) -> int:
         return len(self.creator_id)
+
+    def take(self, rows: Sequence[bool] | NDArray[np.bool_]) -> Candidates:
+        """Some of the candidates."""
+        some = np.asarray(rows, dtype=bool)
+        return Candidates(
+            self.creator_id[some],
+            self.position[some],
+            self.propensity[some],
+            self.features,
+            self.matrix[some],
+            self.estimates[some],
+        )
 
     def place(self, creator_id: str) -> int | None:
         """Row of a creator, or None where it was no candidate."""
@@ -112,6 +127,60 @@ def from_parquet(data: bytes) -> Candidates:
 def same_features(candidates: Candidates) -> bool:
     """Whether a row has the features that this code has, in their order."""
     return candidates.features == FEATURE_NAMES
+
+
+def is_placeholder(creator_id: str) -> bool:
+    """Whether a row stands in for somebody who is to be forgotten."""
+    return creator_id == PLACEHOLDER or creator_id.startswith(f"{PLACEHOLDER} ")
+
+
+def without(candidates: Candidates, forgotten: Forgotten) -> Candidates | None:
+    """Candidates without those on a list; None where nobody on it is among them.
+
+    Where one was shown, the place stays under another name, with nothing known of it.
+    """
+    gone = forgotten.mask(candidates.creator_id)
+    if not gone.any():
+        return None
+    names = candidates.creator_id.copy()
+    taken = {name for name in names.tolist() if is_placeholder(name)}
+    for row in np.flatnonzero(gone):
+        number = len(taken)
+        name = PLACEHOLDER if number == 0 else f"{PLACEHOLDER} {number + 1}"
+        taken.add(name)
+        names[row] = name
+    kept = ~gone | (candidates.position > 0)
+    blank = np.where(gone[:, None], np.nan, 0.0)
+    return replace(
+        candidates,
+        creator_id=names,
+        matrix=candidates.matrix + blank,
+        estimates=candidates.estimates + blank,
+    ).take(kept)
+
+
+def without_names(text: str | None, forgotten: Forgotten) -> str | None:
+    """JSON in which nobody on a list is named; None where nobody on it is.
+
+    In an object about one of them, such as a place in a plan, every text is replaced.
+    """
+    if text is None:
+        return None
+    before = json.loads(text)
+    after = _renamed(before, forgotten)
+    return None if after == before else json.dumps(after)
+
+
+def _renamed(value: Any, forgotten: Forgotten) -> Any:
+    if isinstance(value, str):
+        return PLACEHOLDER if value in forgotten else value
+    if isinstance(value, list):
+        return [_renamed(one, forgotten) for one in value]
+    if isinstance(value, dict):
+        if value.get("creator_id") in forgotten:
+            return {k: PLACEHOLDER if isinstance(v, str) else v for k, v in value.items()}
+        return {key: _renamed(one, forgotten) for key, one in value.items()}
+    return value
 
 
 def _columns(names: Sequence[str], values: Floats) -> dict[str, ArrowArray]:

@@ -18,9 +18,16 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from features.forgotten import Forgotten
 from features.outcomes import Outcome
 from features.schemas import StoreError
-from features.served_rows import Candidates, from_parquet, to_parquet
+from features.served_rows import (
+    Candidates,
+    from_parquet,
+    to_parquet,
+    without,
+    without_names,
+)
 from features.sql import first_line, with_driver
 from features.store_tables import (
     FORMAT,
@@ -91,6 +98,20 @@ class Written:
     sponsorship_id: str
     status: Status
     revision: int
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What was deleted of creators who are to be forgotten.
+
+    Attributes:
+        outcomes, versions: Outcomes, and versions of them.
+        answers: Answers that held them, or whose brief or plan named them.
+    """
+
+    outcomes: int
+    versions: int
+    answers: int
 
 
 def open_store(url: str) -> Store:
@@ -253,6 +274,29 @@ class Store:
         with self._transaction() as connection:
             return [_kept(row) for row in connection.execute(query).mappings()]
 
+    # ------------------------------------------------------------ who is to be forgotten
+
+    def forget(self, forgotten: Forgotten) -> Erased:
+        """Delete all that is kept of creators on a list, or nothing where something fails.
+
+        Their outcomes go, with every version. Their rows in answers go; where one was shown, its
+        place stays, without name or numbers, for the places after it mean something. Briefs and
+        plans that name them name `PLACEHOLDER` instead.
+        """
+        with self._transaction(writes=True) as connection:
+            erased = Erased(
+                outcomes=_forget_outcomes(connection, OUTCOMES, forgotten),
+                versions=_forget_outcomes(connection, OUTCOME_HISTORY, forgotten),
+                answers=_forget_answers(connection, forgotten),
+            )
+        if self.file is not None:
+            # SQLite leaves what it deletes in free pages and in its log.
+            with self._named(), self._engine.connect() as plain:
+                connection = plain.execution_options(creatorfit_no_transaction=True)
+                connection.exec_driver_sql("VACUUM")
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        return erased
+
     # ------------------------------------------------------------ connections
 
     @contextmanager
@@ -304,8 +348,11 @@ def _set_up_sqlite(connection: Any, _: object) -> None:
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
+    options = connection.get_execution_options()
+    if options.get("creatorfit_no_transaction"):
+        return
     # One that reads first and then writes would be refused where another wrote in between.
-    writes = connection.get_execution_options().get("creatorfit_writes")
+    writes = options.get("creatorfit_writes")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
@@ -359,6 +406,39 @@ def _write(
     if new or changed:
         connection.execute(sa.insert(OUTCOME_HISTORY), new + changed)
     return [written[outcome.sponsorship_id] for outcome in outcomes]
+
+
+def _forget_outcomes(connection: sa.Connection, table: sa.Table, forgotten: Forgotten) -> int:
+    ids = connection.execute(sa.select(table.c.creator_id).distinct()).scalars().all()
+    count = 0
+    for creator_id in ids:
+        if creator_id in forgotten:
+            gone = sa.delete(table).where(table.c.creator_id == creator_id)
+            count += connection.execute(gone).rowcount
+    return count
+
+
+def _forget_answers(connection: sa.Connection, forgotten: Forgotten) -> int:
+    ids = connection.execute(sa.select(RECOMMENDATIONS.c.recommendation_id)).scalars().all()
+    count = 0
+    for start in range(0, len(ids), ROWS_A_FETCH):
+        some = RECOMMENDATIONS.c.recommendation_id.in_(ids[start : start + ROWS_A_FETCH])
+        for row in connection.execute(_ANSWERS.where(some)).mappings().all():
+            candidates = without(from_parquet(row["candidates"]), forgotten)
+            told = {name: without_names(row[name], forgotten) for name in ("brief", "plan")}
+            changed = {name: text for name, text in told.items() if text is not None}
+            if candidates is None and not changed:
+                continue
+            count += 1
+            key = row["recommendation_id"]
+            if candidates is not None:
+                same = SERVED.c.recommendation_id == key
+                blob = {"candidates": to_parquet(candidates)}
+                connection.execute(sa.update(SERVED).where(same).values(blob))
+            if changed:
+                same = RECOMMENDATIONS.c.recommendation_id == key
+                connection.execute(sa.update(RECOMMENDATIONS).where(same).values(changed))
+    return count
 
 
 def _kept(row: Mapping[Any, Any]) -> Kept:

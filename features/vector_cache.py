@@ -6,8 +6,10 @@ Knows nothing of how a vector is made.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -63,6 +65,32 @@ class VectorCache:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._run(write, room_bytes=4 * rows.nbytes + self._ROOM_BYTES, write=True)
 
+    @staticmethod
+    def drop(home: Path, texts: Sequence[str]) -> int:
+        """Hold the vectors of some texts no longer, of any encoder; returns how many were held.
+
+        The file is written anew without them, for LMDB leaves what it deletes in free pages. To
+        be done while nothing else writes to the cache: what is put meanwhile may be lost.
+        """
+        with VectorCache._one_at_a_time:
+            return sum(_drop(folder, texts) for folder in _folders(home))
+
+    @staticmethod
+    def clear(home: Path) -> int:
+        """Hold no vector at all; returns how many were held."""
+        count = 0
+        with VectorCache._one_at_a_time:
+            for folder in _folders(home):
+                # What cannot be read is deleted all the same.
+                with (
+                    suppress(lmdb.Error),
+                    lmdb.open(str(folder), readonly=True) as file,
+                    file.begin() as transaction,
+                ):
+                    count += transaction.stat()["entries"]
+                shutil.rmtree(folder)
+        return count
+
     def _vector(self, value: bytes | memoryview | None) -> Vectors | None:
         if value is None or len(value) != STORED.itemsize * self.dim:
             return None
@@ -88,6 +116,34 @@ class VectorCache:
                     f"the cache {self.folder} cannot be used ({error}); it may be deleted"
                 ) from error
         raise EncoderError(f"the cache {self.folder} is too busy: others keep writing to it")
+
+
+def _folders(home: Path) -> list[Path]:
+    """Folders of caches, one for each encoder."""
+    return sorted(path.parent for path in (home / "vectors").glob("*/data.mdb"))
+
+
+def _drop(folder: Path, texts: Sequence[str]) -> int:
+    size = (folder / "data.mdb").stat().st_size
+    keys = {_key(text) for text in texts}
+    anew = folder.with_name(f".{folder.name}.anew")
+    shutil.rmtree(anew, ignore_errors=True)
+    try:
+        with lmdb.open(str(folder), map_size=2 * size + VectorCache._ROOM_BYTES) as file:
+            with file.begin(write=True) as transaction:
+                count = sum(transaction.delete(key) for key in keys)
+            if count:
+                anew.mkdir()
+                file.copy(str(anew), compact=True)
+        if count:
+            (anew / "data.mdb").replace(folder / "data.mdb")
+            (folder / "lock.mdb").unlink(missing_ok=True)
+    except lmdb.Error as error:
+        told = f"the cache {folder} cannot be used ({error}); it may be deleted"
+        raise EncoderError(told) from error
+    finally:
+        shutil.rmtree(anew, ignore_errors=True)
+    return count
 
 
 def _key(text: str) -> bytes:

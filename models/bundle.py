@@ -53,6 +53,7 @@ from models.stage import Stage
 FORMAT = 4
 MANIFEST = "manifest.json"
 JUDGED = "judged"
+CREATORS = "creators.parquet"
 MODEL_NAME = "creatorfit"
 
 # What a feature's value depends on beside its formula.
@@ -184,13 +185,7 @@ def _write(folder: Path, content: Content, origin: Origin) -> Manifest:
     niche_arrays, niche_meta = content.niche.to_arrays()
     save_file(niche_arrays, folder / "niche.safetensors")
     save_file(dataclasses.asdict(content.projection), folder / "projection.safetensors")
-    save_file(_index_arrays(index), folder / "index.safetensors")
-    index.creators.to_parquet(folder / "creators.parquet", index=False)
-    index.audience.to_parquet(folder / "audience.parquet", index=False)
-    index.collaborations.to_parquet(folder / "collaborations.parquet", index=False)
-    evidence = {name: getattr(index.evidence, name) for name in ("post_id", "text", "url")}
-    pd.DataFrame(evidence).astype("str").to_parquet(folder / "posts.parquet", index=False)
-    pq.write_table(index.year.table, folder / "year.parquet", compression="zstd")
+    _write_index(folder, index)
     judged = content.judged
     meta = _write_model(folder, model) if isinstance(model, ConversionModel) else {}
     judged_meta = None
@@ -226,6 +221,37 @@ def _write(folder: Path, content: Content, origin: Origin) -> Manifest:
     written = manifest.model_dump_json(indent=2)
     (folder / MANIFEST).write_text(written)
     return Manifest.model_validate_json(written)
+
+
+def _write_index(folder: Path, index: Index) -> None:
+    save_file(_index_arrays(index), folder / "index.safetensors")
+    index.creators.to_parquet(folder / CREATORS, index=False)
+    index.audience.to_parquet(folder / "audience.parquet", index=False)
+    index.collaborations.to_parquet(folder / "collaborations.parquet", index=False)
+    evidence = {name: getattr(index.evidence, name) for name in ("post_id", "text", "url")}
+    pd.DataFrame(evidence).astype("str").to_parquet(folder / "posts.parquet", index=False)
+    pq.write_table(index.year.table, folder / "year.parquet", compression="zstd")
+
+
+def replace_index(folder: Path, index: Index) -> None:
+    """Put another index into a bundle, whole or not at all; the rest of it stays, byte for byte.
+
+    Args:
+        folder: A bundle that `load` reads.
+        index: As the bundle's own, with fewer creators.
+    """
+    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        shutil.copytree(folder, staging, dirs_exist_ok=True)
+        _write_index(staging, index)
+        manifest = read_manifest(staging).model_copy(update={"files": _digests(staging)})
+        (staging / MANIFEST).write_text(manifest.model_dump_json(indent=2))
+        staging.chmod(0o755)
+        shutil.rmtree(folder)
+        staging.replace(folder)
+    except BaseException:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise
 
 
 def _write_model(folder: Path, model: ConversionModel) -> dict[str, Any]:
@@ -418,7 +444,7 @@ def _plain_fields(part: Any) -> list[str]:
 
 def _read_index(folder: Path, manifest: Manifest, niche: NicheModel) -> Index:
     arrays = load_file(folder / "index.safetensors")
-    creators = pd.read_parquet(folder / "creators.parquet")
+    creators = pd.read_parquet(folder / CREATORS)
     n = len(creators)
 
     def part(kind: Any, prefix: str, **rows: Ragged) -> Any:

@@ -6,7 +6,8 @@ Knows nothing of what is predicted, nor of where it is stored (`bundle`).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ EVIDENCE_POSTS = 20  # latest posts of each creator kept to show from
 ENGAGEMENT_RATE = FEATURE_NAMES.index("engagement_rate")
 
 Mask = NDArray[np.bool_]
+Part = TypeVar("Part", bound=Any)
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,86 @@ def build(
         as_of_us=facts.as_of_us,
         months=months_of(facts),
     )
+
+
+def only(index: Index, kept: Mask) -> Index:
+    """The index of some of its creators alone, as if the others had been taken out of it.
+
+    What others did to these, such as what similar creators have, stays as it was computed.
+
+    Args:
+        kept: Who stays, ``(n,)``.
+    """
+    profiles = index.profiles
+    per_creator = {
+        name: _rows_of(getattr(profiles, name), kept)
+        for name in (
+            *("mix", "topics", "topic_share", "best", "subject", "posts_language"),
+            *("audience_language", "speaks", "niche_values", "moment", "asks"),
+        )
+    }
+    # A creator's code in an ask is its place in this index.
+    per_creator["asks"] = Asks(
+        np.arange(int(kept.sum()), dtype=np.int64), per_creator["asks"].as_of_us
+    )
+    numbers = replace(
+        profiles.numbers,
+        values=profiles.numbers.values[kept],
+        followers=profiles.numbers.followers[kept],
+        clicks=_rows_of(profiles.numbers.clicks, kept),
+        conversions=_rows_of(profiles.numbers.conversions, kept),
+    )
+    stays = index.creators["creator_id"][kept]
+    return replace(
+        index,
+        creators=index.creators[kept].reset_index(drop=True),
+        profiles=replace(
+            profiles,
+            numbers=numbers,
+            ads=_ragged_of(profiles.ads, kept),
+            outcomes=_ragged_of(profiles.outcomes, kept),
+            **per_creator,
+        ),
+        last_post_us=index.last_post_us[kept],
+        price=index.price[kept],
+        audience=_of(index.audience, stays),
+        collaborations=_of(index.collaborations, stays),
+        evidence=_ragged_of(index.evidence, kept),
+        year=_year_of(index.year, kept),
+        months=None if index.months is None else _ragged_of(index.months, kept),
+    )
+
+
+def _year_of(year: YearPosts, kept: Mask) -> YearPosts:
+    lengths = np.diff(year.rows.indptr)
+    posts = np.flatnonzero(np.repeat(kept, lengths))
+    indptr = np.concatenate([[0], np.cumsum(lengths[kept])]).astype(np.int64)
+    rows = Ragged(indptr, np.arange(len(posts), dtype=np.int64))
+    return YearPosts(rows, year.table.take(posts).combine_chunks())
+
+
+def _of(table: pd.DataFrame, creator_ids: pd.Series) -> pd.DataFrame:
+    return table[table["creator_id"].isin(creator_ids)].reset_index(drop=True)
+
+
+def _rows_of(value: Any, kept: Mask) -> Any:
+    """Rows of an array, or of every array of a record."""
+    if isinstance(value, np.ndarray):
+        return value[kept]
+    return replace(value, **{f.name: getattr(value, f.name)[kept] for f in fields(value)})
+
+
+def _ragged_of(part: Part, kept: Mask) -> Part:
+    """A record of `rows` and arrays with an entry for each of their entries, for some rows.
+
+    Entries are laid end to end in the order of the rows, as `build` and `bundle` lay them.
+    """
+    rows: Ragged = part.rows
+    lengths = np.diff(rows.indptr)
+    entries = rows.index[np.repeat(kept, lengths)]
+    indptr = np.concatenate([[0], np.cumsum(lengths[kept])]).astype(np.int64)
+    arrays = {f.name: getattr(part, f.name)[entries] for f in fields(part) if f.name != "rows"}
+    return replace(part, rows=Ragged(indptr, np.arange(len(entries), dtype=np.int64)), **arrays)
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import pandas as pd
 
 from features.catalogue import FEATURE_NAMES
+from features.forgotten import Forgotten
 from features.schemas import NoModel, RegistryError
-from models.bundle import MODEL_NAME, Bundle, load
+from models.bundle import CREATORS, MODEL_NAME, Bundle, load
 from models.conversion import ConversionModel
+from models.redact import held, redact
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -263,6 +265,17 @@ class Registry:
 
     def history(self) -> list[Event]:
         """What happened to all versions, the oldest first."""
+        events = []
+        for version in self._search():
+            for tag, value in version.tags.items():
+                if tag.startswith(EVENT_TAG):
+                    what, reason = json.loads(value)
+                    at = tag.removeprefix(EVENT_TAG)
+                    events.append(Event(at, str(version.version), what, reason))
+        return sorted(events, key=lambda event: event.at)
+
+    def _search(self) -> list[Any]:
+        """All versions as MLflow tells of them."""
         with _named_failures(self.tracking_uri):
             found: list[Any] = []
             token = None
@@ -273,15 +286,7 @@ class Registry:
                 found.extend(page)
                 token = page.token
                 if not token:
-                    break
-        events = []
-        for version in found:
-            for tag, value in version.tags.items():
-                if tag.startswith(EVENT_TAG):
-                    what, reason = json.loads(value)
-                    at = tag.removeprefix(EVENT_TAG)
-                    events.append(Event(at, str(version.version), what, reason))
-        return sorted(events, key=lambda event: event.at)
+                    return found
 
     def _make_champion(self, version: Version, what: Happening, reason: str) -> None:
         # The reason first: there shall be no champion without one.
@@ -358,6 +363,50 @@ class Registry:
                     raise RegistryError(f"{target}: {error}") from error
         return target
 
+    def versions(self) -> list[Version]:
+        """Every registered version, the oldest first."""
+        found = [self._version_of(one) for one in self._search()]
+        return sorted(found, key=lambda version: int(version.version))
+
+    def redact(self, version: Version, forgotten: Forgotten, scratch: Path) -> int:
+        """Take the creators on a list out of a version's published bundle, in its place.
+
+        Args:
+            version: Which.
+            forgotten: The list.
+            scratch: Folder to work in.
+
+        Returns:
+            How many were taken out.
+
+        Raises:
+            BundleError: It holds some of them, but this code cannot read it.
+            RegistryError: The registry is away, or what was published is not there.
+        """
+        import mlflow
+
+        client = self.client
+        root = f"models:/{MODEL_NAME}/{version.version}/{BUNDLE_FOLDER}"
+        scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".redact.", dir=scratch) as staging:
+            with _named_failures(self.tracking_uri):
+                # Its creators alone first: most versions hold nobody who is to be forgotten.
+                look = Path(staging) / "look"
+                look.mkdir()
+                uri = f"{root}/{CREATORS}"
+                creators = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(look)))
+            if not held(creators.parent, forgotten):
+                return 0
+            with _named_failures(self.tracking_uri):
+                whole = Path(staging) / "whole"
+                whole.mkdir()
+                got = Path(mlflow.artifacts.download_artifacts(root, dst_path=str(whole)))
+            count = redact(got, forgotten)
+            with _named_failures(self.tracking_uri):
+                source = client.get_model_version(MODEL_NAME, version.version).source
+                client.log_model_artifacts(str(source).removeprefix("models:/"), str(got.parent))
+            return count
+
     def _find(self, which: str) -> Version | None:
         from mlflow.exceptions import MlflowException
         from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST
@@ -375,6 +424,10 @@ class Registry:
             raise RegistryError(f"{self.tracking_uri}: {error.message}") from error
         except Exception as error:  # whatever a database or a connection raises
             raise RegistryError(f"{self.tracking_uri}: {error}") from error
+        return self._version_of(found)
+
+    @staticmethod
+    def _version_of(found: Any) -> Version:
         alias = CHAMPION if CHAMPION in found.aliases else None
         tags = found.tags
         return Version(

@@ -13,6 +13,7 @@ import typer
 import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
+from typer.completion import completion_init  # type: ignore[attr-defined]
 
 from features.schemas import Brief, BriefError, CreatorfitError
 from features.store import open_store
@@ -24,8 +25,10 @@ from service.settings import ServiceSettings
 from service.show import show, wide_console
 
 app = typer.Typer(
-    help="Rank creators for a brief, over HTTP or here.",
+    help="Rank creators for a brief, over HTTP or here. Exit statuses: 0 done, 2 a failure told in "
+    "words.",
     no_args_is_help=True,
+    add_completion=False,  # Typer's completes a program's name; docs/completion.bash does ours
     pretty_exceptions_enable=False,
 )
 
@@ -36,7 +39,10 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes to run")] = None,
 ) -> None:
-    """Serve the API.
+    """Serve the API, until interrupted.
+
+    Loads the champion, and every later one by itself; writes what was served and what came of it
+    into HOME/service.db. docs/operations.md says how to run it.
 
     Example: python -m service serve --port 8000
     """
@@ -56,7 +62,10 @@ def rank(
     brief_file: Annotated[Path, typer.Argument(metavar="BRIEF.json", help="The brief")],
     table: Annotated[bool, typer.Option("--table", help="Print a table instead of JSON")] = False,
 ) -> None:
-    """Rank creators for a brief, without HTTP: the same answer.
+    """Rank creators for a brief, without HTTP: the same answer, as JSON or as a table.
+
+    Stores what was served, as the API does. Exit status 2 where a field of the brief is wrong, or
+    nothing was published yet.
 
     Example: python -m service rank examples/brief.json --table
     """
@@ -108,8 +117,9 @@ def read_brief(path: Path) -> Brief:
 def main() -> None:
     """Run a command; the product's own failures are told in words, with exit status 2."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    completion_init()
     try:
-        app()
+        app(complete_var="_CREATORFIT_COMPLETE")  # what docs/completion.bash asks with
     except CreatorfitError as error:
         Console(stderr=True).print(str(error), highlight=False, markup=False, soft_wrap=True)
         raise SystemExit(2) from None

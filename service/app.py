@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from features.schemas import (
     BriefError,
     CreatorfitError,
+    DataError,
     NoModel,
     OutcomesError,
     StoreError,
@@ -48,6 +49,7 @@ STATUS: dict[type[CreatorfitError], HTTPStatus] = {
     UnknownCampaign: HTTPStatus.NOT_FOUND,
     NoModel: HTTPStatus.SERVICE_UNAVAILABLE,
     StoreError: HTTPStatus.SERVICE_UNAVAILABLE,
+    DataError: HTTPStatus.SERVICE_UNAVAILABLE,  # the list of creators to be forgotten is damaged
 }
 
 

@@ -7,6 +7,7 @@ is away, the last bundle that was served goes on. Knows nothing of HTTP.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import logging
 import os
@@ -15,8 +16,10 @@ import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from features.schemas import BundleError, EncoderError, NoModel, RegistryError
+from features.forgotten import list_state, read_forgotten
+from features.schemas import BundleError, DataError, EncoderError, NoModel, RegistryError
 from models.bundle import MODEL_NAME, Bundle, load
+from models.redact import without
 from models.registry import Registry, Version
 from service.settings import ServiceSettings
 
@@ -48,13 +51,17 @@ class ModelHolder:
         self.registry = Registry(settings.registry_uri, settings.artifacts, patient=False)
         self.served: Served | None = None
         self.trouble: str | None = None
+        self._list = list_state(settings.home)
 
     def current(self) -> Served:
-        """The model to answer with.
+        """The model to answer with, without creators who are to be forgotten by now.
 
         Raises:
             NoModel: Nothing was published yet, or it cannot be read.
+            DataError: The list of creators to be forgotten cannot be read.
         """
+        if self.served is not None and list_state(self.settings.home) != self._list:
+            self.served = self._shown(self.served)
         if self.served is None:
             raise NoModel(
                 self.trouble or "no model was published yet: run `python -m training train DIR`"
@@ -75,7 +82,7 @@ class ModelHolder:
             self.trouble = None
             self._remember(champion)
             return True
-        except (RegistryError, BundleError, EncoderError) as error:
+        except (RegistryError, BundleError, EncoderError, DataError) as error:
             if str(error) != self.trouble:
                 log.warning("the model is not refreshed: %s", error)
             self.trouble = str(error)
@@ -107,7 +114,15 @@ class ModelHolder:
             log.warning("fetched again: %s", error)
             shutil.rmtree(folder)
             bundle = load(self.registry.fetch(version, self.settings.bundles))
-        self.served = Served(version, bundle, datetime.now(UTC))
+        self.served = self._shown(Served(version, bundle, datetime.now(UTC)))
+
+    def _shown(self, served: Served) -> Served:
+        """A model without creators who are to be forgotten, who may still be in its bundle."""
+        # Its state before it is read: a change in between is seen at the next request.
+        state = list_state(self.settings.home)
+        bundle = without(served.bundle, read_forgotten(self.settings.home))
+        self._list = state
+        return dataclasses.replace(served, bundle=bundle)
 
     def _remember(self, version: Version) -> None:
         """Note what is served, for a start without the registry."""
@@ -126,8 +141,8 @@ class ModelHolder:
             said = json.loads(path.read_text())
             version = Version(MODEL_NAME, said["version"], None, said["run_id"])
             bundle = load(self.settings.bundles / version.run_id)
-            self.served = Served(version, bundle, datetime.now(UTC))
-        except (OSError, ValueError, KeyError, BundleError, EncoderError) as error:
+            self.served = self._shown(Served(version, bundle, datetime.now(UTC)))
+        except (OSError, ValueError, KeyError, BundleError, EncoderError, DataError) as error:
             log.warning("there is no last good bundle to serve: %s", error)
             return False
         return True

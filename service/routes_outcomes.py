@@ -117,7 +117,8 @@ def get_allocation(
             "/query/remaining",
             "say what is left: this campaign has no budget, or a cost of it is not known",
         )
-    served = holder_of(request).served
+    holder = holder_of(request)
+    served = None if holder.served is None else holder.current()
     index = None if served is None else served.bundle.index
     budget = found.campaign.budget
     advice = reallocate(
@@ -231,7 +232,7 @@ def _is_creator(holder: ModelHolder) -> Callable[[str], bool] | None:
     """
     if holder.served is None:
         return None
-    return frozenset(holder.served.bundle.index.creators["creator_id"]).__contains__
+    return frozenset(holder.current().bundle.index.creators["creator_id"]).__contains__
 
 
 def _now_us() -> int:

@@ -13,18 +13,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.status import Status
 from rich.table import Table
+from typer.completion import completion_init  # type: ignore[attr-defined]
 
-from features.schemas import CreatorfitError, DataError
+from features.schemas import TABLES, CreatorfitError, DataError, InvalidTables
 from training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from models.registry import Registry
 
 app = typer.Typer(
-    help="Make worlds, check tables, train, judge, publish and promote models.",
+    help="Make worlds, check tables, train, judge, publish and promote models. Exit statuses: "
+    "0 done, 1 a finding (each command says which), 2 a failure told in words. All is written "
+    "under CREATORFIT_HOME. With --json, stdout holds one JSON document; progress goes to stderr.",
     no_args_is_help=True,
-    add_completion=True,
+    add_completion=False,  # Typer's completes a program's name; docs/completion.bash does ours
     pretty_exceptions_enable=False,
 )
 
@@ -36,6 +40,8 @@ OnInvalid = Annotated[
         help="Refuse tables with rows that break the contract, or set such rows aside in HOME"
     ),
 ]
+
+COMPLETE = "_CREATORFIT_COMPLETE"  # what docs/completion.bash asks with
 
 # The figures of a run that are told at its end, where it has them.
 TOLD = {
@@ -74,10 +80,13 @@ class ConsoleReporter:
 @app.command()
 def simulate(
     folder: Annotated[Path, typer.Argument(help="Folder to write; it must be new or empty")],
-    creators: Annotated[int, typer.Option(min=10, help="Number of creators")] = 1_000,
-    seed: Annotated[int, typer.Option(help="Seed: the same seed gives the same world")] = 0,
+    creators: Annotated[int, typer.Option(min=20, help="Number of creators")] = 1_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed: the same seed gives the same world")] = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Make a SIMULATED world whose truth is known, for demos and tests.
+
+    Writes the five tables into FOLDER, and what was put in into FOLDER/truth.
 
     Example: python -m training simulate var/world --creators 1000 --seed 7
     """
@@ -86,7 +95,7 @@ def simulate(
 
     report = ConsoleReporter(Console(stderr=True))
     if folder.exists() and any(folder.iterdir()):
-        raise DataError(f"{folder} is not empty: nothing is written over it")
+        raise DataError(f"{folder} is not empty: name a new folder, or delete this one first")
     with report.step("Simulating", 1) as done:
         world = make(creators, seed)
         write_world(world, folder)
@@ -95,6 +104,9 @@ def simulate(
         f"simulated: {len(world.creators):,} creators, {len(world.posts):,} posts, "
         f"{len(world.sponsorships):,} sponsorships in {folder}; the truth is in {folder / 'truth'}"
     )
+    if as_json:
+        counts = {name: len(getattr(world, name)) for name in TABLES}
+        _print_json({"folder": str(folder), "simulated": True, "seed": seed, "rows": counts})
 
 
 @app.command("import")
@@ -196,6 +208,8 @@ def import_files(
 
     Example: python -m training import shopify orders_export.csv --bookings plan.csv --out my-tables
 
+    Exit status 2 where rows cannot be read or may be read in two ways.
+
     Example: python -m training import ga4 traffic.csv --bookings plan.csv --out my-tables
     """
     from training.sources import Request, source_of
@@ -227,15 +241,35 @@ def import_files(
 def validate(
     source: Source,
     on_invalid: OnInvalid = "refuse",
+    as_json: AsJson = False,
 ) -> None:
     """Check tables against the contract, and list every fault.
+
+    Changes nothing; with --on-invalid quarantine, writes rows at fault into HOME/quarantine. Exit
+    status 2 where the tables are refused. docs/data.md says what they must be.
 
     Example: python -m training validate ../my-tables
     """
     from training.pipeline import read
 
     report = ConsoleReporter(Console(stderr=True))
-    tables = read(TrainingSettings(), source, report, on_invalid)
+    try:
+        tables = read(TrainingSettings(), source, report, on_invalid)
+    except InvalidTables as error:
+        if as_json:
+            _print_json({"valid": False, "faults": [dataclasses.asdict(f) for f in error.faults]})
+        raise
+    if as_json:
+        _print_json(
+            {
+                "valid": True,
+                "digest": tables.digest,
+                "rows": {name: len(getattr(tables, name)) for name in TABLES},
+                "set_aside": tables.quarantined,
+                "warnings": tables.warnings,
+            }
+        )
+        return
     Console().print(f"valid: {source}, digest {tables.digest[:12]}", highlight=False)
 
 
@@ -253,6 +287,11 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Fit a model, judge it on later time, log it to MLflow, and promote it if the gate passes.
+
+    Writes a version into the MLflow store, a report into HOME/reports, vectors of texts into
+    HOME/vectors. Exit status 0 whatever the gate says (see `history`), 2 where tables are refused.
+
+    Example: python -m training train ../my-tables --quick
 
     Example: python -m training train ../my-tables
     """
@@ -295,7 +334,8 @@ def evaluate(
 ) -> None:
     """Judge a version on outcomes it has not seen, beside baselines and without each signal.
 
-    Writes one HTML page that stands alone, and JSON, into HOME/reports, and logs both.
+    Writes one HTML page that stands alone, and JSON, into HOME/reports, and logs both. Exit status
+    0 whatever it finds.
 
     Example: python -m training evaluate ../my-tables --model 3
     """
@@ -327,10 +367,11 @@ def evaluate(
 
 
 @app.command()
-def finetune(source: Source) -> None:
+def finetune(source: Source, as_json: AsJson = False) -> None:
     """Teach the text encoder on briefs and posts that worked, and say whether it wins.
 
-    Nothing uses it before you set it; it is logged as a run of its own.
+    Writes it into HOME/finetuned. Nothing uses it before you set it; it is logged as a run of its
+    own. Exit status 0 whether it wins or not.
 
     Example: python -m training finetune ../my-tables
     """
@@ -339,6 +380,16 @@ def finetune(source: Source) -> None:
     report = ConsoleReporter(Console(stderr=True))
     found = run(TrainingSettings(), source, report)
     run_id = log(_registry(), found)
+    if as_json:
+        _print_json(
+            {
+                "folder": str(found.folder),
+                "run_id": run_id,
+                "wins": found.verdict.wins,
+                "tags": found.tags,
+            }
+        )
+        return
     console = Console()
     console.print(f"the fine-tuned encoder {found.tags['verdict']}", highlight=False)
     console.print(f"it lies in {found.folder}; run {run_id}", highlight=False, soft_wrap=True)
@@ -363,7 +414,7 @@ def monitor(
 
     Writes an HTML page and JSON into HOME/reports. Exit status 1 where something is wrong, else 0.
 
-    Example: python -m training monitor ../my-tables || mail -s "retrain" me
+    Example: python -m training monitor ../my-tables || echo "look at var/reports/monitor.html"
     """
     from training.monitor import run
     from training.monitor_page import as_dict, write
@@ -400,6 +451,8 @@ def off_policy(
 ) -> None:
     """Estimate what a version would have earned on what was served, from what came of it.
 
+    Writes nothing. Exit status 2 where too little was served, or nothing came of it yet.
+
     Example: python -m training off-policy store ../my-tables --model 3
     """
     from training.offpolicy import run
@@ -415,7 +468,7 @@ def off_policy(
 def audit(as_json: AsJson = False) -> None:
     """Build the rows that were served again, and report any that differs from what was stored.
 
-    Exit status 1 where any differs, else 0.
+    Writes nothing. Exit status 1 where any differs, else 0.
 
     Example: python -m training audit
     """
@@ -452,35 +505,124 @@ def promote(
     reason: Annotated[
         str, typer.Option(help="Kept in the history, for whoever asks later")
     ] = "by hand, without the gate",
+    as_json: AsJson = False,
 ) -> None:
     """Make a version the champion, whatever the gate said of it, and keep the reason.
 
+    Writes into the MLflow store alone; a running service takes it up by itself within
+    CREATORFIT_POLL_SECONDS. Exit status 2 where there is no such version.
+
     Example: python -m training promote 3 --reason "the gate's test part held one odd campaign"
     """
-    registry = _registry()
-    registry.promote(version, reason)
+    with _waiting("Promoting"):
+        registry = _registry()
+        registry.promote(version, reason)
+    if as_json:
+        _print_json({"champion": version, "reason": reason})
+        return
     Console().print(f"version {version} is the champion", highlight=False)
 
 
 @app.command()
 def rollback(
     reason: Annotated[str, typer.Option(help="Kept in the history")] = "by hand",
+    as_json: AsJson = False,
 ) -> None:
     """Make the champion before the present one champion again, and keep the reason.
 
+    Writes into the MLflow store alone. Exit status 2 where there was no champion before.
+
     Example: python -m training rollback --reason "complaints since Monday"
     """
-    found = _registry().rollback(reason)
+    with _waiting("Rolling back"):
+        found = _registry().rollback(reason)
+    if as_json:
+        _print_json({"champion": found.version, "reason": reason})
+        return
     Console().print(f"version {found.version} is the champion again", highlight=False)
 
 
 @app.command()
+def forget(
+    creator_ids: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[CREATOR_ID]...",
+            help="Whom to forget; with none, those on the list already, as after a restored backup",
+        ),
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="A file of ids too, one a line")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            help="Tables that say which texts are theirs alone; without it every vector is deleted "
+            "from the cache, and made again by the next training"
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Forget creators everywhere: in what is served, stored, cached and published, for good.
+
+    Puts salted hashes of their ids into HOME/forgotten.txt, which `train` and the service read:
+    who is on it is left out of tables and hidden at once. Deletes their outcomes and rows from the
+    service's database, vectors from the cache, rows set aside, and writes every bundle anew
+    without them. Your own tables are yours to edit. What a model learned from them with all others
+    stays in its weights until `train`. Exit status 1 where something is left to do, else 0.
+
+    Example: python -m training forget c000017 c000099 --source ../my-tables
+
+    Example: python -m training forget --file removed.txt
+    """
+    from training.forget import forget as run
+    from training.forget import in_words
+
+    report = ConsoleReporter(Console(stderr=True))
+    found = run(TrainingSettings(), _ids(creator_ids or [], file), report, source)
+    if as_json:
+        _print_json(dataclasses.asdict(found))
+        raise typer.Exit(1 if found.left else 0)
+    table = Table(title=f"{found.listed:,} creators are forgotten, {found.added:,} of them new")
+    table.add_column("where")
+    table.add_column("deleted", justify="right")
+    erased = found.database
+    for where, count in (
+        ("outcomes in the database", erased.outcomes if erased else 0),
+        ("answers in the database that held them", erased.answers if erased else 0),
+        ("vectors in the cache", found.vectors),
+        ("rows set aside", found.set_aside),
+        ("bundles on this disk", len(found.bundles)),
+        ("published versions", len(found.versions)),
+    ):
+        table.add_row(where, f"{count:,}")
+    console = Console()
+    console.print(table)
+    if found.in_tables:
+        told = f"{source} still holds {in_words(found.in_tables)} of theirs: it is yours to edit"
+        console.print(told, highlight=False, soft_wrap=True)
+    for one in found.left:
+        console.print(f"left: {one}", highlight=False, markup=False, soft_wrap=True)
+    console.print("`python -m training train DIR` makes a model that never saw them.")
+    raise typer.Exit(1 if found.left else 0)
+
+
+def _ids(named: list[str], file: Path | None) -> list[str]:
+    if file is None:
+        return named
+    try:
+        lines = file.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: cannot be read ({error}); one id a line, in UTF-8") from error
+    return [*named, *filter(None, (line.strip() for line in lines))]
+
+
+@app.command()
 def history(as_json: AsJson = False) -> None:
-    """Show what became champion or was refused, when, and why.
+    """Show what became champion or was refused, when, and why. Writes nothing.
 
     Example: python -m training history
     """
-    events = _registry().history()
+    with _waiting("Reading the registry"):
+        events = _registry().history()
     if as_json:
         _print_json([dataclasses.asdict(event) for event in events])
         return
@@ -502,6 +644,11 @@ def _registry() -> Registry:
     return Registry(settings.registry_uri, settings.artifacts)
 
 
+def _waiting(told: str) -> Status:
+    """Say on stderr what is waited for: opening a registry takes seconds."""
+    return Console(stderr=True).status(told)
+
+
 def _print_json(value: object) -> None:
     Console().out(json.dumps(value, indent=2, ensure_ascii=False), highlight=False)
 
@@ -509,8 +656,9 @@ def _print_json(value: object) -> None:
 def main() -> None:
     """Run a command; the product's own failures are told in words, with exit status 2."""
     logging.basicConfig(level=logging.WARNING)
+    completion_init()
     try:
-        app()
+        app(complete_var=COMPLETE)
     except CreatorfitError as error:
         Console(stderr=True).print(f"{error}", highlight=False, markup=False, soft_wrap=True)
         raise SystemExit(2) from None

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from features.catalogue import FEATURE_NAMES
 from features.pair import pair_features
 from features.schemas import Brief, BundleError, CreatorfitError, NoModel, RegistryError
-from features.served_rows import Candidates, same_features
+from features.served_rows import Candidates, is_placeholder, same_features
 from features.store import Answer, open_store_if_there
 from features.windows import Floats
 from models import bundle as bundles
@@ -151,6 +151,7 @@ class _Tally:
             self.skip("other features than this code's were stored")
             return
         brief = Brief.model_validate_json(answer.brief)
+        candidates = candidates.take([not is_placeholder(one) for one in candidates.creator_id])
         there = set(bundle.index.creators["creator_id"])
         known = np.array([one in there for one in candidates.creator_id], dtype=bool)
         rows = np.flatnonzero(known)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from features.catalogue import FEATURE_NAMES, FEATURES, NOT_LEARNED
@@ -131,7 +132,7 @@ def baselines(learning: Learning, matrix: Floats) -> list[Candidate]:
 
 
 def groups(learning: Learning, rows: Rows, model: Model) -> dict[str, Strings]:
-    """What rows are grouped by: names of size, platform, niche, acquaintance, and confidence."""
+    """What rows are grouped by: names of size, platform, niche, language and so on."""
     outcomes, matrix = learning.known.facts.outcomes, rows.matrix
     labels = np.array([*learning.known.snapshots[-1].model.labels, UNKNOWN], dtype=object)
     brief, creator = _niches(learning, rows)
@@ -139,11 +140,14 @@ def groups(learning: Learning, rows: Rows, model: Model) -> dict[str, Strings]:
     seen_brand = np.isin(outcomes.brand[rows.outcome], outcomes.brand[before])
     worked = np.isin(outcomes.creator[rows.outcome], outcomes.creator[before])
     predictions = predict(model, matrix)
+    creators, of_row = learning.known.facts.creators, outcomes.creator[rows.outcome]
     return {
         "tier": _names(matrix, "tier", tuple(name for name, _ in TIERS)),
         "platform": _names(matrix, "platform", tuple(PLATFORMS)),
         "brief's niche": labels[brief],
         "creator's niche": labels[creator],
+        "creator's language": _spoken(creators["language"])[of_row],
+        "creator's country": creators["country"].fillna(UNKNOWN).to_numpy(object)[of_row],
         "brand": _either(seen_brand, "seen before", "new"),
         "creator": _either(worked, "sponsored before", "never sponsored"),
         "price": _either(~np.isnan(_column(matrix, "price_log")), "known", UNKNOWN),
@@ -151,6 +155,12 @@ def groups(learning: Learning, rows: Rows, model: Model) -> dict[str, Strings]:
             [predictions.confidence(row) for row in range(len(rows))], dtype=object
         ),
     }
+
+
+def _spoken(tags: pd.Series) -> Strings:
+    """Languages without their varieties: en of en-GB."""
+    spoken: Strings = tags.str.lower().str.split("-").str[0].fillna(UNKNOWN).to_numpy(object)
+    return spoken
 
 
 def _column(matrix: Floats, name: str) -> Floats:

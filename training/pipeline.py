@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from features.facts import Facts, build_facts, distinct_briefs, last_moment_us
+from features.forgotten import FILE, read_forgotten
 from features.schemas import Tables
 from features.tables import read_tables
 from features.text import Encoder, VectorCache, embed_texts, load_encoder
@@ -27,6 +28,7 @@ from models.profiles import Known, know
 from models.registry import Registry, Version
 from training.dataset import draw_candidates, labelled_rows, split_by_time
 from training.finetune_taught import noted_in, rows_begun_since, seen_until_us
+from training.forget import QUARANTINE, in_words, scrub, without
 from training.gate import Decision
 from training.judging import Learning, assess, steps
 from training.learning import (
@@ -183,15 +185,21 @@ def read(
     """Read and check the tables, with the service's outcomes, and tell what is unusual of them."""
     with report.step("Reading tables", 1) as done:
         tables = read_tables(
-            source, on_invalid=on_invalid, quarantine_dir=settings.home / "quarantine"
+            source, on_invalid=on_invalid, quarantine_dir=settings.home / QUARANTINE
         )
         done(1)
+    forgotten = read_forgotten(settings.home)
+    tables, left_out = without(tables, forgotten)
+    if left_out:
+        report.say(f"left out, for {FILE} says so: {in_words(left_out)}")
+    if tables.quarantined:
+        scrub(settings.home / QUARANTINE, forgotten)
     until_us = last_moment_us(tables)
     tables = with_outcomes(tables, settings.store_url, report, until_us=until_us)
     for warning in tables.warnings:
         report.say(warning)
     for table, count in tables.quarantined.items():
-        report.say(f"{count} rows of {table} set aside in {settings.home / 'quarantine'}")
+        report.say(f"{count} rows of {table} set aside in {settings.home / QUARANTINE}")
     report.say(
         f"{len(tables.creators):,} creators, {len(tables.posts):,} posts, "
         f"{len(tables.sponsorships):,} sponsorships"

@@ -1,0 +1,55 @@
+"""Takes creators who are to be forgotten out of a bundle, in memory or on disk.
+
+What the model learned from them, together with all others, stays in its weights until the next
+training. Knows nothing of where bundles are published (`registry`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pandas as pd
+
+from features.forgotten import Forgotten
+from features.schemas import BundleError
+from models.bundle import CREATORS, Bundle, load, replace_index
+from models.index import only
+
+
+def without(bundle: Bundle, forgotten: Forgotten) -> Bundle:
+    """A bundle that answers as if nobody on the list were in it."""
+    if len(forgotten) == 0:
+        return bundle
+    gone = forgotten.mask(bundle.index.creators["creator_id"])
+    if not gone.any():
+        return bundle
+    return dataclasses.replace(bundle, index=only(bundle.index, ~gone))
+
+
+def held(folder: Path, forgotten: Forgotten) -> int:
+    """How many creators on the list a bundle's folder holds.
+
+    Raises:
+        BundleError: Its creators cannot be read.
+    """
+    try:
+        creators = pd.read_parquet(folder / CREATORS, columns=["creator_id"])
+    except (OSError, ValueError, KeyError) as error:
+        raise BundleError(f"{folder}: cannot be read: {error}") from error
+    return int(forgotten.mask(creators["creator_id"]).sum())
+
+
+def redact(folder: Path, forgotten: Forgotten) -> int:
+    """Write a bundle anew without the creators on the list; the others' answers stay the same.
+
+    Returns:
+        How many were taken out.
+
+    Raises:
+        BundleError: The bundle cannot be read by this code, or is damaged.
+    """
+    count = held(folder, forgotten)
+    if count:
+        replace_index(folder, without(load(folder), forgotten).index)
+    return count

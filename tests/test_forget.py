@@ -1,0 +1,250 @@
+"""Creators who are forgotten are nowhere, and everything else stays as it was."""
+
+import json
+
+import lmdb
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import Silent, train
+from fastapi.testclient import TestClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from features.forgotten import FILE, PLACEHOLDER, Forgotten, read_forgotten, write_forgotten
+from features.outcomes import Outcome
+from features.schemas import Brief, DataError
+from features.store import open_store
+from features.tables import read_tables
+from features.text import HashEncoder, VectorCache
+from models import ranker
+from models.index import only
+from models.redact import without
+from models.registry import Registry
+from service.app import create_app
+from service.reload import ModelHolder
+from service.settings import ServiceSettings
+from training import audit, offpolicy
+from training.forget import forget, own_texts
+from training.pipeline import read
+
+BRIEF = {"brand": {"name": "Luma"}, "query": "A vegan serum; honest routines", "limit": 30}
+
+
+def found_in(home, needles):
+    """Files of a home, and what of `needles` each of them holds; Parquet is read."""
+    held = {}
+    for path in sorted(home.rglob("*")):
+        if not path.is_file() or path.name == FILE:
+            continue
+        data = path.read_bytes()
+        if path.suffix == ".parquet":
+            frame = pd.read_parquet(path)
+            data += frame.to_csv().encode() + "\n".join(
+                str(value) for name in frame for value in frame[name]
+            ).encode("utf-8", "surrogatepass")
+        if path.name == "service.db":
+            store = open_store(f"sqlite:///{path}")
+            data += b" ".join(
+                str(name).encode() for _, rows in store.log() for name in rows.creator_id
+            )
+            store.close()
+        there = [needle for needle in needles if needle.encode() in data]
+        if there:
+            held[str(path.relative_to(home))] = there
+    return held
+
+
+@pytest.fixture(scope="module")
+def world(trained_home, tmp_path_factory):
+    """A home of our own, for what is done to it cannot be undone."""
+    home = tmp_path_factory.mktemp("forget") / "home"
+    settings = trained_home.settings.model_copy(update={"home": home})
+    trained = train(settings, str(trained_home.source), Silent())
+    registry = Registry(settings.registry_uri, settings.artifacts)
+    registry.promote(trained.version.version, "the tests need a model of outcomes")
+    return settings, str(trained_home.source)
+
+
+def needles_of(source, creator_id):
+    """What names a creator, or is a text of nobody else's."""
+    tables = read_tables(source)
+    row = tables.creators.set_index("creator_id").loc[creator_id]
+    listed = Forgotten().plus([creator_id])
+    texts = [text for text in own_texts(tables, listed) if len(text) > 30]
+    posts = tables.posts
+    ids = posts["post_id"][posts["creator_id"] == creator_id].tolist()
+    assert texts and ids
+    return [creator_id, str(row["handle"]), *texts, *ids]
+
+
+def test_a_creator_is_forgotten_everywhere_and_at_once(world):
+    settings, source = world
+    with TestClient(create_app(ServiceSettings(home=settings.home))) as client:
+        answer = client.post("/v1/recommendations", json=BRIEF).json()
+        shown = [item["creator_id"] for item in answer["items"]]
+        gone, lookalike = shown[0], shown[5]
+        client.post("/v1/recommendations", json=BRIEF | {"lookalikes": [gone]})
+        client.post("/v1/portfolios", json=BRIEF | {"budget": {"amount": 3000}}).raise_for_status()
+        outcome = {
+            "sponsorship_id": "s-gone", "creator_id": gone, "campaign_id": "spring",
+            "recommendation_id": answer["recommendation_id"], "impressions": 900, "conversions": 3,
+        }  # fmt: skip
+        assert client.post("/v1/outcomes", json=outcome).status_code == 200
+        assert client.get(f"/v1/creators/{gone}").status_code == 200
+
+        needles = needles_of(source, gone)
+        before = found_in(settings.home, needles)
+        assert any("creators.parquet" in name for name in before)
+        assert any(name.startswith("artifacts/") for name in before)
+        assert "service.db" in before or "service.db-wal" in before
+        (settings.home / "quarantine").mkdir(exist_ok=True)
+        aside = settings.home / "quarantine" / "posts.jsonl"
+        aside.write_text(
+            json.dumps({"values": {"creator_id": gone, "likes": "-1"}})
+            + "\n"
+            + json.dumps({"values": {"creator_id": lookalike, "likes": "-1"}})
+            + "\n"
+        )
+
+        found = forget(settings, [gone], Silent(), source)
+        assert (found.listed, found.added, found.left) == (1, 1, ())
+        assert found.database is not None and found.database.outcomes == 1
+        assert found.database.answers == 3 and found.set_aside == 1
+        assert found.vectors > 0 and found.bundles and found.versions
+        assert found.in_tables["creators"] == 1 and found.in_tables["posts"] > 0
+        assert found_in(settings.home, needles) == {}
+        assert lookalike in aside.read_text()
+
+        # The service that runs hides them without being told.
+        assert client.get(f"/v1/creators/{gone}").status_code == 404
+        later = client.post("/v1/recommendations", json=BRIEF).json()
+        assert gone not in [item["creator_id"] for item in later["items"]]
+        assert later["pool"]["creators"] == answer["pool"]["creators"] - 1
+        assert client.post("/v1/outcomes", json=outcome).status_code == 422
+        assert client.get("/v1/outcomes/s-gone").status_code == 404
+        # The others' estimates are what they were.
+        was = {item["creator_id"]: item["conversion_rate"] for item in answer["items"]}
+        now = {item["creator_id"]: item["conversion_rate"] for item in later["items"]}
+        assert {name: now[name] for name in was.keys() & now.keys()} == {
+            name: was[name] for name in was.keys() & now.keys()
+        }
+
+    # What was served still adds up: places are kept, and nothing else moved.
+    audited = audit.run(settings, Silent())
+    assert audited.answers >= 2 and audited.differing == 0
+    store = open_store(settings.store_url)
+    [(_, candidates)] = store.served([answer["recommendation_id"]])
+    store.close()
+    assert candidates.creator_id[0] == PLACEHOLDER and candidates.position[0] == 1
+    assert np.isnan(candidates.matrix[0]).all() and np.isnan(candidates.estimates[0]).all()
+    assert len(offpolicy.read_stored(settings.store_url)) >= 2
+
+    # Again changes nothing; training again brings nothing back.
+    again = forget(settings, [], Silent(), source)
+    assert (again.added, again.bundles, again.versions, again.vectors) == (0, (), (), 0)
+    report = Silent()
+    train(settings, source, report)
+    assert any("left out, for forgotten.txt says so: 1 creators" in line for line in report.said)
+    assert found_in(settings.home, needles) == {}
+
+
+def test_vectors_of_shared_texts_stay_and_the_file_holds_nothing_of_the_others(tmp_path):
+    encoder = HashEncoder(64)
+    cache = VectorCache(tmp_path, encoder)
+    texts = [f"text {number}" for number in range(200)]
+    cache.put(texts, encoder.encode(texts))
+    assert VectorCache.drop(tmp_path, [*texts[:50], "never held"]) == 50
+    held = cache.get(texts)
+    assert all(vector is None for vector in held[:50])
+    assert np.array_equal(np.array(held[50:]), encoder.encode(texts[50:]))
+    with lmdb.open(str(cache.folder), readonly=True) as file:
+        assert file.stat()["entries"] == 150
+    assert VectorCache.clear(tmp_path) == 150 and cache.get(texts) == [None] * 200
+    assert VectorCache.clear(tmp_path) == 0
+
+
+def test_own_texts_are_those_of_nobody_else(small_tables):
+    one = str(small_tables.posts["creator_id"].iloc[0])
+    own = own_texts(small_tables, Forgotten().plus([one]))
+    others = small_tables.posts[small_tables.posts["creator_id"] != one]
+    assert own and not set(own) & set(others["text"])
+
+
+@given(st.lists(st.text(max_size=8), unique=True, max_size=8), st.text(max_size=8))
+def test_the_list_holds_whom_it_was_told_and_nobody_else(names, other):
+    listed = Forgotten().plus(names)
+    assert listed.mask([*names, other]).tolist() == [*(True for _ in names), other in names]
+    assert listed.plus(names) == listed and None not in listed
+
+
+def test_the_list_is_read_as_written_and_names_nobody(tmp_path):
+    assert read_forgotten(tmp_path) == Forgotten()
+    listed = Forgotten().plus(["c000017"])
+    write_forgotten(tmp_path, listed)
+    assert read_forgotten(tmp_path) == listed
+    assert "c000017" not in (tmp_path / FILE).read_text()
+
+
+@pytest.mark.parametrize("text", ["", "salt 12", "deadbeef", f"salt {'a' * 32}\nc000017\n"])
+def test_a_damaged_list_stops_training_and_serving(trained_home, tmp_path, text):
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / FILE).write_text(text)
+    settings = trained_home.settings.model_copy(update={"home": home})
+    with pytest.raises(DataError, match=FILE):
+        read(settings, str(trained_home.source), Silent())
+    served = ServiceSettings(home=home, tracking_uri=trained_home.settings.registry_uri)
+    holder = ModelHolder(served)
+    assert not holder.refresh() and FILE in (holder.trouble or "")
+    # A list that is damaged while the service runs stops it too.
+    (home / FILE).unlink()
+    assert holder.refresh() and holder.current()
+    (home / FILE).write_text(text)
+    with pytest.raises(DataError, match=FILE):
+        holder.current()
+
+
+def test_nobody_to_forget_is_an_error_that_says_what_to_do(tmp_path, trained_home):
+    settings = trained_home.settings.model_copy(update={"home": tmp_path / "home"})
+    with pytest.raises(DataError, match="--file"):
+        forget(settings, [], Silent())
+    assert not (tmp_path / "home").exists()
+    # With nothing there yet, the list alone is made.
+    found = forget(settings, ["c1"], Silent())
+    assert found.database is None and not found.left
+    assert [path.name for path in (tmp_path / "home").iterdir()] == [FILE]
+
+
+def test_an_index_of_some_answers_as_the_whole_does(trained_home):
+    bundle = trained_home.trained.bundle
+    everyone = bundle.index.creators["creator_id"].tolist()
+    gone = everyone[3::7]
+    fewer = without(bundle, Forgotten().plus(gone))
+    assert fewer.index.creators["creator_id"].tolist() == [c for c in everyone if c not in gone]
+    query = {"brand": {"name": "A"}, "query": "vegan skin care", "limit": 500}
+    excluded = Brief.model_validate(query | {"filters": {"exclude_creators": gone}})
+    whole = ranker.answer(bundle, excluded, seed=1).recommendation
+    part = ranker.answer(fewer, Brief.model_validate(query), seed=1).recommendation
+    assert [item.creator_id for item in part.items] == [item.creator_id for item in whole.items]
+    assert [item.score for item in part.items] == [item.score for item in whole.items]
+    assert [item.evidence for item in part.items] == [item.evidence for item in whole.items]
+    all_of_it = only(bundle.index, np.ones(len(bundle.index), dtype=bool))
+    assert np.array_equal(all_of_it.evidence.text, bundle.index.evidence.text)
+
+
+def test_outcomes_go_with_every_version(tmp_path):
+    store = open_store(f"sqlite:///{tmp_path}/service.db")
+    rest = ("spring", "Luma", "a brief", 1, 2, None)
+    for conversions in (1, 2):
+        sent = [
+            Outcome(f"s-{who}", who, *rest, 100, None, conversions, None, None, None)
+            for who in ("a", "b")
+        ]
+        store.write_outcomes(sent, conversions)
+    erased = store.forget(Forgotten().plus(["a"]))
+    assert (erased.outcomes, erased.versions, erased.answers) == (1, 2, 0)
+    assert [kept.outcome.creator_id for kept in store.outcomes()] == ["b"]
+    assert store.history("s-a") == [] and len(store.history("s-b")) == 2
+    store.close()
+    assert b"s-a" not in (tmp_path / "service.db").read_bytes()
