@@ -200,8 +200,8 @@ def import_files(
 
     Example: python -m training import spreadsheet list.xlsx --map handle=Username --out my-tables
 
-    codes, shopify and ga4 join what came of bookings to who was booked, by code or tag. They
-    write OUT/sponsorships.csv (merged by sponsorship_id where it is there) and OUT/unjoined.csv,
+    codes, shopify and ga4 join what came of bookings to who was booked, by code or tag. That
+    writes OUT/sponsorships.csv (merged by sponsorship_id where it is there) and OUT/unjoined.csv,
     which lists every row that was not counted, and why. --json prints what was done.
 
     Example: python -m training import codes redemptions.csv --bookings plan.csv --out my-tables
