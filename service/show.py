@@ -28,6 +28,8 @@ def show(answer: RecommendationResponse, console: Console) -> None:
         f"{pool.eligible:,} of {pool.creators:,} creators are eligible as of "
         f"{answer.as_of:%Y-%m-%d}; model {model.name} version {model.version} ({model.kind})"
     )
+    if model.simulated:
+        console.print("SIMULATED data: nothing here is about real creators")
     for name, count in pool.removed_by.items():
         console.print(f"  {count:,} removed by {name}")
     for relaxation in pool.relaxations[:RELAXATIONS_SHOWN]:

@@ -267,6 +267,9 @@ class ModelRefWire(Wire):
     kind: Literal["outcomes", "heuristic"] = Field(
         description="`heuristic` where too few outcomes are known: it orders, and claims no rate"
     )
+    simulated: bool = Field(
+        description="It was trained on simulated tables: nothing it says is about real creators"
+    )
 
 
 class RecommendationResponse(Wire):
@@ -433,6 +436,7 @@ def model_ref(served: Served) -> ModelRefWire:
         alias=version.alias,
         run_id=version.run_id,
         kind=served.bundle.manifest.kind,
+        simulated=bool(served.bundle.manifest.data.get("simulated", False)),
     )
 
 

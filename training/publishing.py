@@ -88,9 +88,9 @@ def publish(
         The version, the bundle as it was saved and read back, and the report's files.
     """
     with tempfile.TemporaryDirectory(prefix="creatorfit-") as scratch:
-        bundle = _write(Path(scratch) / "bundle", material, learned)
-        manifest = bundle.manifest
         simulated = settings.calls_simulated(material.source)
+        bundle = _write(Path(scratch) / "bundle", material, learned, simulated)
+        manifest = bundle.manifest
         page = page_of(material, learned, manifest.as_of_us, simulated)
         report = write_report(page, Path(scratch) / "report")
         pictures = plots.of_model(learned.model, bundle.index)
@@ -111,7 +111,11 @@ def publish(
                 **manifest.params,
             },
             metrics=manifest.metrics
-            | {f"data_{name}": float(n) for name, n in manifest.data.items() if name != "digest"},
+            | {
+                f"data_{name}": float(n)
+                for name, n in manifest.data.items()
+                if name not in ("digest", "simulated")
+            },
             tags={
                 "data_digest": material.tables.digest,
                 "git_commit": _git_commit(),
@@ -139,7 +143,7 @@ def publish(
     return version, bundle, kept
 
 
-def _write(folder: Path, material: Material, learned: Learned) -> Bundle:
+def _write(folder: Path, material: Material, learned: Learned, simulated: bool) -> Bundle:
     """Save the bundle, and load it again: what is published is what was read back."""
     index, known, tables = material.index, material.known, material.tables
     followers_log = index.profiles.numbers.values[:, FEATURE_NAMES.index("followers_log")]
@@ -158,6 +162,7 @@ def _write(folder: Path, material: Material, learned: Learned) -> Bundle:
             kind_reason=learned.reason,
             data={
                 "digest": tables.digest,
+                "simulated": simulated,
                 "creators": len(tables.creators),
                 "posts": len(tables.posts),
                 "sponsorships": len(tables.sponsorships),

@@ -73,6 +73,7 @@ async function showModel() {
   try {
     const model = await get("v1/model");
     const kind = model.model.kind === "heuristic" ? "orders by rules, claims no rate" : "learned from outcomes";
+    document.getElementById("simulated").hidden = !model.model.simulated;
     document.getElementById("foot-model").textContent =
       `Model ${model.model.version}, ${kind}; data to ${time(model.as_of)}.`;
   } catch {
