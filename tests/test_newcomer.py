@@ -21,6 +21,7 @@ NOT_RUN = {
     ". .venv/bin/activate": "the tests' own interpreter stands in for it",
     "make test": "it is what runs this",
     "python -m training finetune DIR": "needs the real encoder, and minutes",
+    "python -m training import youtube --channels @handle,UC… --out DIR": "needs a key of YouTube's",
     "python -m training off-policy LOG DIR": "needs answers that are a month old",
     "python -m training simulate DIR": "make demo has made one, and nothing is written over it",
     "python -m service serve": "begun before what asks it, and ended after",
@@ -30,6 +31,10 @@ FILLED_IN = {
     "VERSION": "1",
     "CREATOR_ID": "c000017",
     "train DIR": "train world --quick",  # judged on later time alone: a dozen fits less
+    "youtube answers/": "youtube samples/youtube",
+    "instagram answers/": "instagram samples/instagram",
+    "tiktok answers/": "tiktok samples/tiktok",
+    "list.xlsx": "samples/creators.csv --dates dmy",
     "redemptions.csv": "samples/codes.csv",
     "orders_export.csv": "samples/shopify.csv",
     "traffic.csv": "samples/ga4.csv",
