@@ -21,7 +21,7 @@ NOT_RUN = {
     ". .venv/bin/activate": "the tests' own interpreter stands in for it",
     "make test": "it is what runs this",
     "python -m training finetune DIR": "needs the real encoder, and minutes",
-    "python -m training import youtube --channels @handle,UC… --out DIR": "needs a key of YouTube's",
+    "python -m training import youtube --channels @handle,UC… --out DIR": "needs a key",
     "python -m training off-policy LOG DIR": "needs answers that are a month old",
     "python -m training simulate DIR": "make demo has made one, and nothing is written over it",
     "python -m service serve": "begun before what asks it, and ended after",
