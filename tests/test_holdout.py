@@ -5,7 +5,7 @@ import pytest
 
 from features.catalogue import BY_NAME, FEATURE_NAMES
 from features.rates import RateHistory
-from training.dataset import labelled_rows
+from training.dataset import labelled_rows, rows_again
 from training.holdout import hide_brands, hide_creators, knows_later
 
 
@@ -51,6 +51,12 @@ def test_what_is_not_of_collaborations_stays(small_known, rows, hide):
         if BY_NAME[name].family in ("text", "engagement", "size", "price"):
             assert np.array_equal(hidden.matrix[:, place], rows.matrix[:, place], equal_nan=True)
     assert hidden.labels is rows.labels
+
+
+def test_no_rows_have_all_the_columns(small_known, rows):
+    """A champion that has seen every row of another world is asked about none."""
+    none = rows.take(np.empty(0, dtype=np.int64))
+    assert rows_again(small_known, small_known, none).shape == (0, len(FEATURE_NAMES))
 
 
 def test_rows_know_nothing_later(small_known, rows):

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from features.catalogue import FEATURE_NAMES
 from features.facts import Asks, Facts
 from features.pair import pair_features
 from features.windows import Floats, Ints
@@ -135,8 +136,7 @@ def rows_of(
                 pair_features(profiles, rows, briefs, which.ravel().astype(np.int64)),
             )
         )
-    width = parts[0][1].shape[1] if parts else 0
-    out = np.empty((len(asks), width))
+    out = np.empty((len(asks), len(FEATURE_NAMES)))
     for here, values in parts:
         out[here] = values
     return out
