@@ -320,9 +320,7 @@ def _true_audience(
         wanted.append((1 - TRUE_ACROSS) * views * here)
         living.append((1 - TRUE_ACROSS) * (fans * here).sum(axis=0))
     size, seen = np.concatenate(living), np.concatenate(wanted, axis=1)
-    inside = np.minimum(seen, 0.8 * size)
-    reached = np.divide(inside, size, out=np.zeros_like(inside), where=size > 0)
-    return Audience(rate, size, reached, impressions - inside.sum(axis=1))
+    return Audience.of_views(rate, size, seen, impressions - seen.sum(axis=1))
 
 
 # ---------------------------------------------------------------- how long it takes
@@ -373,9 +371,8 @@ def made_up(n: int, segments: int, rng: np.random.Generator) -> tuple[Audience, 
     if segments == 0:
         return Audience(rate, np.empty(0), np.empty((n, 0)), impressions), cost
     people = rng.lognormal(10.5, 0.7, segments)
-    wanted = impressions[:, None] * rng.dirichlet(np.full(segments, 0.25), n)
-    inside = np.minimum(wanted, 0.8 * people)
-    return Audience(rate, people, inside / people, (wanted - inside).sum(axis=1)), cost
+    views = impressions[:, None] * rng.dirichlet(np.full(segments, 0.25), n)
+    return Audience.of_views(rate, people, views, np.zeros(n)), cost
 
 
 if __name__ == "__main__":

@@ -26,12 +26,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.counts import Counts
 from features.safety import RISK_TOPICS, find_risks, risks_of
 from features.text import DEFAULT_ENCODER, load_encoder
 from training.safety_fit import Example, dev_examples, fit_risks, labels_of, read_examples
@@ -42,42 +42,21 @@ SPEED_TEXTS = 20_000
 Labels = NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Score:
-    """Counts over examples and topics; rates are None where there is nothing to divide by."""
-
-    hits: int
-    false_alarms: int
-    misses: int
-
-    @property
-    def precision(self) -> float | None:
-        """Of what was flagged, the share that carries the risk."""
-        flagged = self.hits + self.false_alarms
-        return self.hits / flagged if flagged else None
-
-    @property
-    def recall(self) -> float | None:
-        """Of what carries the risk, the share that was flagged."""
-        risky = self.hits + self.misses
-        return self.hits / risky if risky else None
-
-
 def held_out_examples() -> list[Example]:
     """The written examples that nothing was fitted to."""
     return read_examples(HELD_OUT.read_text(encoding="utf-8"))
 
 
-def score(found: Labels, true: Labels) -> Score:
+def score(found: Labels, true: Labels) -> Counts:
     """Count what was found against what is true; all topics given together."""
-    return Score(
+    return Counts(
         hits=int((found & true).sum()),
         false_alarms=int((found & ~true).sum()),
         misses=int((~found & true).sum()),
     )
 
 
-def _row(name: str, examples: int, counted: Score) -> str:
+def _row(name: str, examples: int, counted: Counts) -> str:
     rates = ["-" if rate is None else f"{rate:.3f}" for rate in (counted.precision, counted.recall)]
     return (
         f"{name:28}{examples:>9}{rates[0]:>11}{rates[1]:>8}"

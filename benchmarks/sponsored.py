@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from benchmarks.counts import Counts
 from features.sponsored import brand_of, find_disclosures, label_posts, normalise_brand
 
 EXAMPLES = Path(__file__).parent.parent / "tests" / "sponsored_examples.jsonl"
@@ -43,27 +44,12 @@ class Example:
 
 
 @dataclass(frozen=True)
-class Score:
-    """Counts over some examples; rates are None where there is nothing to divide by."""
+class Score(Counts):
+    """Counts over some examples, and of brands that were to be read, those that were right."""
 
     examples: int
-    hits: int
-    misses: int
-    false_alarms: int
     brands: int
     brands_right: int
-
-    @property
-    def precision(self) -> float | None:
-        """Of what was flagged, the share that is sponsored."""
-        flagged = self.hits + self.false_alarms
-        return self.hits / flagged if flagged else None
-
-    @property
-    def recall(self) -> float | None:
-        """Of what is sponsored, the share that was flagged."""
-        sponsored = self.hits + self.misses
-        return self.hits / sponsored if sponsored else None
 
 
 def read_examples() -> list[Example]:
@@ -84,7 +70,7 @@ def score(examples: Iterable[Example]) -> Score:
         if example.sponsored and found:
             brands += 1
             right += _key(brand_of(found)) == _key(example.brand)
-    return Score(total, hits, misses, alarms, brands, right)
+    return Score(hits, alarms, misses, total, brands, right)
 
 
 def _key(brand: str | None) -> str | None:

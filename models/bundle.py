@@ -416,14 +416,11 @@ def _index_arrays(index: Index) -> dict[str, Any]:
         "year.indptr": index.year.rows.indptr,
         "ads.indptr": profiles.ads.rows.indptr,
         "outcomes.indptr": profiles.outcomes.rows.indptr,
+        "months.indptr": index.months.rows.indptr,
     }
-    for prefix, part in _parts(profiles):
+    for prefix, part in (*_parts(profiles), ("months", index.months)):
         for name in _plain_fields(part):
             arrays[f"{prefix}.{name}"] = getattr(part, name)
-    if index.months is not None:
-        arrays["months.indptr"] = index.months.rows.indptr
-        for name in _plain_fields(index.months):
-            arrays[f"months.{name}"] = getattr(index.months, name)
     return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
@@ -498,6 +495,5 @@ def _read_index(folder: Path, manifest: Manifest, niche: NicheModel) -> Index:
         year=YearPosts(ragged("year"), pq.read_table(folder / "year.parquet").combine_chunks()),
         labels=niche.labels,
         as_of_us=manifest.as_of_us,
-        # Bundles written before it was kept have none: that history is not shown.
-        months=part(Months, "months", rows=ragged("months")) if "months.indptr" in arrays else None,
+        months=part(Months, "months", rows=ragged("months")),
     )

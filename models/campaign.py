@@ -5,7 +5,6 @@ Reads outcomes and the candidates of the answers they came of. Knows nothing of 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,7 +17,7 @@ from features.served_rows import ESTIMATES, Candidates
 from features.windows import MICROSECONDS_PER_DAY, Floats
 from models.answer import Interval
 from models.conversion import TINY, draw_around, interval_factors
-from models.forecast import DRAWS, Forecast, forecast
+from models.forecast import DRAWS, Forecast, forecast, seed_of
 
 # All shapes that `models.conversion.gamma_shape` gives, close enough to interpolate.
 _SHAPES = np.exp(np.linspace(-5.0, 10.0, 301))
@@ -226,7 +225,7 @@ def _forecast(campaign_id: str, creators: Sequence[CreatorResult]) -> Forecast |
     rates = [creator.promise.rate for creator in creators if creator.promise is not None]
     if not rates:
         return None
-    seed = int.from_bytes(hashlib.sha256(campaign_id.encode()).digest()[:8], "big")
+    seed = seed_of(campaign_id)
     rng = np.random.default_rng(seed)
     drawn = draw_rates(rates, rng)
     impressions = np.array([creator.impressions for creator in creators], dtype=np.float64)

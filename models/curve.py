@@ -12,12 +12,10 @@ import numpy as np
 
 from features.schemas import BriefError, Budget, PlanRequest
 from features.windows import Floats
-from models.answer import Plan
 from models.bundle import Bundle
 from models.forecast import Forecast
-from models.planning import plan
-from models.ranker import score_for_plan
-from models.scoring import Scored
+from models.planning import Ground, plan
+from models.ranker import ground_of
 
 
 @dataclass(frozen=True)
@@ -40,11 +38,11 @@ def curve(bundle: Bundle, request: PlanRequest, budgets: list[float]) -> tuple[P
     Raises:
         BriefError: The brief asks for what cannot be answered, or no plan keeps the constraints.
     """
-    scored, _ = score_for_plan(bundle, request)
+    ground, _ = ground_of(bundle, request)
     points, refused = [], None
     for amount in budgets:
         try:
-            points.append(_point(bundle, request, amount, scored))
+            points.append(_point(ground, amount, request.budget.currency))
         except BriefError as error:
             # Too little money for the constraints: what more would bring is still told.
             refused = error
@@ -59,9 +57,6 @@ def budgets_around(amount: float, points: int) -> list[float]:
     return sorted({*(float(f"{value:.2g}") for value in steps), amount})
 
 
-def _point(bundle: Bundle, request: PlanRequest, amount: float, scored: Scored) -> Point:
-    budget = Budget(amount=amount, currency=request.budget.currency)
-    # What chance is seeded by is the brief, so that the budget in it is the same as in a plan's.
-    asked = request.model_copy(update={"budget": budget})
-    found: Plan = plan(bundle, asked, budget, request.constraints, scored).plan
+def _point(ground: Ground, amount: float, currency: str) -> Point:
+    found = plan(ground, Budget(amount=amount, currency=currency)).plan
     return Point(amount, found.spend, len(found.picked), found.expected_conversions)

@@ -5,6 +5,7 @@ Knows nothing of predictions.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -48,10 +49,11 @@ def identity(index: Index, place: int) -> dict[str, Any]:
     }
 
 
-def followers_of(index: Index) -> dict[str, float]:
-    """Followers of every creator, by id; NaN where unknown."""
-    ids = index.creators["creator_id"].to_list()
-    return dict(zip(ids, index.profiles.numbers.followers.tolist(), strict=True))
+def followers_of(index: Index, creator_ids: Iterable[str]) -> dict[str, float]:
+    """Followers of some creators, by id; NaN where unknown, and without those not in the index."""
+    followers = index.profiles.numbers.followers
+    known = filter(index.knows, creator_ids)
+    return {creator_id: float(followers[index.position(creator_id)]) for creator_id in known}
 
 
 def niche_mix(index: Index, place: int) -> tuple[NicheShare, ...]:
@@ -193,8 +195,6 @@ def _audience(index: Index, creator_id: str) -> tuple[AudienceShare, ...]:
 def _history(index: Index, place: int) -> tuple[Month, ...]:
     """The months in which a creator posted, the first one first."""
     kept = index.months
-    if kept is None:
-        return ()
     start, stop = int(kept.rows.indptr[place]), int(kept.rows.indptr[place + 1])
     return tuple(
         Month(

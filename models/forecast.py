@@ -7,6 +7,7 @@ neither are they apart: what a model does not know of a brief it does not know o
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,11 @@ class Forecast:
     p10: float
     p50: float
     p90: float
+
+
+def seed_of(text: str) -> int:
+    """A seed from a text: what is asked again is answered by the same chances."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 def draw_conversions(

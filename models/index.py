@@ -5,8 +5,9 @@ Knows nothing of what is predicted, nor of where it is stored (`bundle`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -54,7 +55,7 @@ class Index:
         collaborations: Past collaborations, resolved or not, for a creator's page.
         year: What every creator wrote in the last 365 days, and the risks in it.
         labels: Names of the niches of `profiles.mix`.
-        months: What each did month by month; None in bundles written before it was kept.
+        months: What each did month by month.
     """
 
     creators: pd.DataFrame
@@ -68,10 +69,22 @@ class Index:
     year: YearPosts
     labels: tuple[str, ...]
     as_of_us: int
-    months: Months | None = None
+    months: Months
 
     def __len__(self) -> int:
         return len(self.creators)
+
+    @cached_property
+    def ids(self) -> NDArray[np.object_]:
+        """Id of each creator, ascending, ``(n,)``."""
+        return np.asarray(self.creators["creator_id"].to_numpy(object))
+
+    @cached_property
+    def leading(self) -> Ints:
+        """Place in `labels` of each creator's leading niche; -1 where nothing was posted."""
+        mix = self.profiles.mix
+        known = ~np.isnan(mix[:, 0])
+        return np.where(known, np.argmax(np.nan_to_num(mix, nan=-1.0), axis=1), -1)
 
     def position(self, creator_id: str) -> int:
         """Place of a creator.
@@ -79,11 +92,18 @@ class Index:
         Raises:
             UnknownCreator: There is none of that id.
         """
-        ids = self.creators["creator_id"].to_numpy(object)
-        place = int(np.searchsorted(ids, creator_id))
-        if place == len(ids) or ids[place] != creator_id:
+        place = int(np.searchsorted(self.ids, creator_id))
+        if place == len(self) or self.ids[place] != creator_id:
             raise UnknownCreator(creator_id)
         return place
+
+    def knows(self, creator_id: str) -> bool:
+        """Whether there is a creator of that id."""
+        try:
+            self.position(creator_id)
+        except UnknownCreator:
+            return False
+        return True
 
 
 def build(
@@ -186,7 +206,7 @@ def only(index: Index, kept: Mask) -> Index:
         collaborations=_of(index.collaborations, stays),
         evidence=_ragged_of(index.evidence, kept),
         year=_year_of(index.year, kept),
-        months=None if index.months is None else _ragged_of(index.months, kept),
+        months=_ragged_of(index.months, kept),
     )
 
 
@@ -318,9 +338,6 @@ def _speaks(spoken: pd.Series, wanted: tuple[str, ...]) -> Mask:
 
 
 def _in_niches(index: Index, filters: Filters, niche: NicheModel) -> Mask:
-    mix = index.profiles.mix
-    leading = np.argmax(np.where(np.isnan(mix), -1.0, mix), axis=1)
-    known = ~np.isnan(mix[:, 0])
     mask = np.zeros(len(index), dtype=bool)
     for place, name in enumerate(filters.niches):
         label = niche.resolve(name)
@@ -329,7 +346,7 @@ def _in_niches(index: Index, filters: Filters, niche: NicheModel) -> Mask:
                 f"/filters/niches/{place}",
                 f"{name!r} is not a niche of this model; it knows " + ", ".join(niche.labels),
             )
-        mask |= known & (leading == index.labels.index(label))
+        mask |= index.leading == index.labels.index(label)
     return mask
 
 
@@ -348,12 +365,21 @@ def lookalike_places(index: Index, brief: Brief) -> list[int]:
     Raises:
         BriefError: One of them is not known.
     """
+    return places_of(index, brief.lookalikes, "/lookalikes")
+
+
+def places_of(index: Index, creator_ids: Sequence[str], pointer: str) -> list[int]:
+    """Places of creators that a field of a brief names, in its order.
+
+    Raises:
+        BriefError: One of them is not known.
+    """
     places = []
-    for number, creator_id in enumerate(brief.lookalikes):
+    for number, creator_id in enumerate(creator_ids):
         try:
             places.append(index.position(creator_id))
         except UnknownCreator as error:
-            raise BriefError(f"/lookalikes/{number}", str(error)) from None
+            raise BriefError(f"{pointer}/{number}", str(error)) from None
     return places
 
 

@@ -43,10 +43,8 @@ class Landscape:
 
 def landscape(index: Index) -> Landscape:
     """Lay out the creators of an index; those without posts have no place on it."""
-    mix = index.profiles.mix
-    places = np.flatnonzero(~np.isnan(mix[:, 0])).astype(np.int64)
-    mix = mix[places]
-    leading = np.argmax(mix, axis=1).astype(np.int64) if len(places) else places
+    places = np.flatnonzero(index.leading >= 0).astype(np.int64)
+    mix, leading = index.profiles.mix[places], index.leading[places]
     centres = np.full((mix.shape[1], 2), np.nan)
     if len(places) == 0:
         return Landscape(places, np.zeros((0, 2)), leading, centres)

@@ -22,7 +22,7 @@ import pandas as pd
 from features.schemas import PLATFORMS
 from features.windows import Floats, Ints
 from models.index import Index
-from models.portfolio import Audience, Mask
+from models.portfolio import FULL, Audience, Mask
 
 FOLLOWS = 5.0  # creators of the catalogue that a person of an audience follows: assumed
 ACROSS = 0.5  # share of the people who follow creators on any platform: assumed
@@ -30,7 +30,6 @@ HOME = 0.6  # share of an audience in the creator's country, where no audience t
 MARKETS = 24  # the largest; nobody is taken to be reached twice in the others
 CELLS = 80  # pairs of market and interest that a plan looks at, the fullest, and of those, by
 SEGMENTS = 200  # platform too, the segments of most worth; in the others nobody is reached twice
-FULL = 0.8  # largest share of a segment that one post can reach
 
 ASSUMED = (
     f"a person is taken to follow {FOLLOWS:g} creators of the catalogue, half of the people on any "
@@ -95,17 +94,12 @@ class Audiences:
         parts.append((views * ACROSS, people[-1]))
         size = np.concatenate([living for _, living in parts])
         wanted = np.concatenate([part for part, _ in parts], axis=1)
-        inside = np.minimum(wanted, FULL * size)
-        reached = np.divide(inside, size, out=np.zeros_like(inside), where=size > 0)
-        worth = np.nan_to_num(rate) @ inside
+        worth = np.nan_to_num(rate) @ np.minimum(wanted, FULL * size)
         kept = np.sort(np.argsort(-worth, kind="stable")[:SEGMENTS])
         kept = kept[worth[kept] > 0]
-        return Audience(
-            rate=np.nan_to_num(rate),
-            people=size[kept],
-            reached=reached[:, kept],
-            apart=seen - inside[:, kept].sum(axis=1),
-        )
+        inside = wanted[:, kept]
+        elsewhere = seen - inside.sum(axis=1)
+        return Audience.of_views(np.nan_to_num(rate), size[kept], inside, elsewhere)
 
 
 def audiences(index: Index, resolve: Callable[[str], str | None]) -> Audiences:

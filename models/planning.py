@@ -5,19 +5,18 @@ Knows nothing of how sets are searched (`portfolio`) or audiences told apart (`o
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from features.pair import BriefProfile
 from features.schemas import Brief, BriefError, Budget, Constraints, Range
 from features.windows import Floats, Ints
 from models import index as indexes
 from models.answer import LargeAccount, Overlap, Pick, Plan
 from models.bundle import Bundle
 from models.conversion import ConversionModel
-from models.forecast import DRAWS, draw_conversions, forecast
+from models.forecast import DRAWS, draw_conversions, forecast, seed_of
 from models.overlap import ASSUMED
 from models.portfolio import Audience, Limits, NoPlan, choose, choose_in_order
 from models.scoring import BASES, ESTIMATE, Scored, score_places
@@ -37,27 +36,55 @@ class Planned:
     rows: Ints
 
 
-def plan(
-    bundle: Bundle, brief: Brief, budget: Budget, constraints: Constraints, scored: Scored
-) -> Planned:
-    """Spend a budget.
+@dataclass(frozen=True)
+class Ground:
+    """What plans for a brief are made from, whatever the budget.
 
-    Args:
-        bundle: The model and all creators.
-        brief: The brief.
-        budget: What may be spent.
-        constraints: What the plan has to keep.
+    Attributes:
+        constraints: What a plan has to keep.
         scored: Candidates for the brief; `must_have` among them.
+    """
+
+    bundle: Bundle
+    brief: Brief
+    constraints: Constraints
+    scored: Scored
+
+    @cached_property
+    def audience(self) -> Audience:
+        """Whom a post of each candidate reaches."""
+        told = self.scored.predictions
+        return self.bundle.audiences.reach(self.scored.places, told.impressions, told.rate)
+
+    @cached_property
+    def large(self) -> Scored:
+        """The large accounts nearest to the brief; its filters of size and price aside."""
+        brief, index = self.brief, self.bundle.index
+        exclude = (*brief.filters.exclude_creators, *self.constraints.never)
+        wider = {
+            "follower_count": Range(min=LARGE_FOLLOWERS),
+            "price_per_post": Range(),
+            "exclude_creators": exclude,
+        }
+        filters = brief.filters.model_copy(update=wider)
+        asked = brief.model_copy(update={"filters": filters})
+        eligible = indexes.filter_pool(index, asked, self.bundle.niche).eligible
+        profile = self.scored.brief
+        places = indexes.candidates(index, eligible, profile.vector, LARGE_SCORED)
+        return score_places(self.bundle, brief, profile, places)
+
+
+def plan(ground: Ground, budget: Budget) -> Planned:
+    """Spend a budget.
 
     Raises:
         BriefError: No plan keeps the constraints.
     """
+    bundle, constraints, scored = ground.bundle, ground.constraints, ground.scored
     limits = _limits(bundle, budget, constraints, scored)
     if not isinstance(bundle.model, ConversionModel):
-        return _in_order(bundle, brief, limits, scored)
-    audience = bundle.audiences.reach(
-        scored.places, scored.predictions.impressions, scored.predictions.rate
-    )
+        return _in_order(bundle, ground.brief, limits, scored)
+    audience = ground.audience
     cost = scored.costs.cost.copy()
     cost[_places_of(bundle, constraints.never, scored, "never")] = np.nan
     try:
@@ -67,8 +94,11 @@ def plan(
         raise BriefError(pointer, error.reason) from None
     rows = chosen.rows
     adds = audience.adds(rows)
-    account = _large_account(bundle, brief, scored.brief, constraints, limits.budget)
-    ours, theirs = _draws(bundle, brief, scored, rows, audience, account)
+    account = _large_account(bundle, ground.large, limits.budget)
+    # The same brief gets the same forecast: chance is seeded by what is asked.
+    asked = ground.brief.model_copy(update={"budget": budget})
+    seed = seed_of(asked.model_dump_json(exclude={"limit", "explain", "explore_share"}))
+    ours, theirs = _draws(bundle.model, scored, rows, audience, account, seed)
     picked = tuple(
         _pick(bundle, scored, int(row), float(added)) for row, added in zip(rows, adds, strict=True)
     )
@@ -99,22 +129,8 @@ def _limits(bundle: Bundle, budget: Budget, constraints: Constraints, scored: Sc
 
 def _places_of(bundle: Bundle, ids: tuple[str, ...], scored: Scored, field: str) -> Ints:
     """Rows of `scored` of creators that a constraint names; those not in it are left out."""
-    places = required_places(bundle, ids, field)
+    places = indexes.places_of(bundle.index, ids, f"/constraints/{field}")
     return np.flatnonzero(np.isin(scored.places, places)).astype(np.int64)
-
-
-def required_places(bundle: Bundle, ids: tuple[str, ...], field: str) -> Ints:
-    """Places in the index of creators that a constraint names.
-
-    Raises:
-        BriefError: One of them is not known.
-    """
-    known = bundle.index.creators["creator_id"].to_numpy(object)
-    found = {creator_id: place for place, creator_id in enumerate(known)} if ids else {}
-    for number, creator_id in enumerate(ids):
-        if creator_id not in found:
-            raise BriefError(f"/constraints/{field}/{number}", f"no creator {creator_id!r}")
-    return np.array(sorted({found[creator_id] for creator_id in ids}), dtype=np.int64)
 
 
 def _shares(
@@ -122,10 +138,8 @@ def _shares(
 ) -> tuple[tuple[str, np.ndarray[tuple[int], np.dtype[np.bool_]], float], ...]:
     index, wanted = bundle.index, constraints.max_share
     platform = index.creators["platform"].to_numpy(object)[scored.places]
-    mix = index.profiles.mix[scored.places]
-    leading = np.argmax(np.nan_to_num(mix, nan=-1.0), axis=1)
-    niche = np.array(index.labels, dtype=object)[leading]
-    niche[np.isnan(mix[:, 0])] = ""
+    # Who posted nothing (-1) is of no niche.
+    niche = np.array([*index.labels, ""], dtype=object)[index.leading[scored.places]]
     out = []
     for field, names, share in (
         ("platform", platform, wanted.platform),
@@ -209,23 +223,18 @@ class _Account:
 
 
 def _draws(
-    bundle: Bundle,
-    brief: Brief,
+    model: ConversionModel,
     scored: Scored,
     rows: Ints,
     audience: Audience,
     account: _Account,
+    seed: int,
 ) -> tuple[Floats, Floats]:
     """Draws of what the plan brings, and of what the large account does, of the same chances."""
-    if not isinstance(bundle.model, ConversionModel):
-        raise TypeError("a forecast needs a model of outcomes")
-    # The same brief gets the same forecast: chance is seeded by what is asked.
-    asked = brief.model_dump_json(exclude={"limit", "explain", "explore_share"}).encode()
-    seed = int.from_bytes(hashlib.sha256(asked).digest()[:8], "big")
     rng = np.random.default_rng(seed)
     one = np.array([] if account.row is None else [account.row], dtype=np.int64)
     matrix = np.concatenate([scored.matrix[rows], account.scored.matrix[one]])
-    rates = bundle.model.draw_rates(matrix, DRAWS, rng)
+    rates = model.draw_rates(matrix, DRAWS, rng)
     ours, theirs = scored.predictions.take(rows), account.scored.predictions.take(one)
     alone = audience.alone[rows]
     kept = np.divide(audience.adds(rows), alone, out=np.ones(len(rows)), where=alone > 0)
@@ -253,21 +262,10 @@ def _overlap(
     )
 
 
-def _large_account(
-    bundle: Bundle, brief: Brief, profile: BriefProfile, constraints: Constraints, budget: float
-) -> _Account:
-    """The one large account that brings most for the budget, size and price filters aside."""
-    index = bundle.index
-    filters = brief.filters.model_copy(
-        update={"follower_count": Range(min=LARGE_FOLLOWERS), "price_per_post": Range()}
-    )
-    exclude = (*filters.exclude_creators, *constraints.never)
-    filters = filters.model_copy(update={"exclude_creators": exclude})
-    pool = indexes.filter_pool(index, brief.model_copy(update={"filters": filters}), bundle.niche)
-    places = indexes.candidates(index, pool.eligible, profile.vector, LARGE_SCORED)
-    scored = score_places(bundle, brief, profile, places)
+def _large_account(bundle: Bundle, scored: Scored, budget: float) -> _Account:
+    """The one of some large accounts that brings most for the budget."""
     cost, conversions = scored.costs.cost, scored.conversions
-    followers = index.profiles.numbers.followers[places]
+    followers = bundle.index.profiles.numbers.followers[scored.places]
     able = np.flatnonzero((cost <= budget) & (conversions > 0))
     if len(able) == 0:
         return _Account(scored, None)

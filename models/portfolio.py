@@ -34,6 +34,7 @@ PASSES = 4
 BATCH = 16  # gains that lazy greedy looks at again at a time
 BETTER = 1 + 1e-9
 NEARLY = 0.98
+FULL = 0.8  # largest share of a segment that one post can reach
 BOUNDED_BY = (0.0, 0.5, 1.0)  # parts of a set that bound the best one
 
 
@@ -71,6 +72,20 @@ class Audience:
     people: Floats
     reached: Floats
     apart: Floats
+
+    @classmethod
+    def of_views(cls, rate: Floats, people: Floats, views: Floats, elsewhere: Floats) -> Audience:
+        """From the views of a post in each segment; what a segment cannot hold is reached apart.
+
+        Args:
+            rate: Conversions for each view, ``(n,)``.
+            people: In each segment, ``(n_segments,)``.
+            views: Of each creator's post in each segment, ``(n, n_segments)``.
+            elsewhere: Its views outside the segments, ``(n,)``.
+        """
+        inside = np.minimum(views, FULL * people)
+        reached = np.divide(inside, people, out=np.zeros_like(inside), where=people > 0)
+        return cls(rate, people, reached, elsewhere + (views - inside).sum(axis=1))
 
     def __len__(self) -> int:
         return len(self.rate)

@@ -20,8 +20,8 @@ from models.conversion import ConversionModel
 from models.describe import evidence, identity, niche_mix
 from models.describe_safety import safety_of
 from models.explore import Shown, choose_shown
-from models.index import Index, Pool
-from models.planning import plan, required_places
+from models.index import Index, Pool, places_of
+from models.planning import Ground, plan
 from models.reasons import Reason
 from models.relax import nearest, relaxations
 from models.scoring import BASES, ESTIMATE, Scored, payable, score, score_places
@@ -94,7 +94,7 @@ def answer(bundle: Bundle, brief: Brief, seed: int = 0) -> Answered:
     )
     planned = None
     if brief.budget is not None:
-        planned = plan(bundle, brief, brief.budget, Constraints(), scored).plan
+        planned = plan(Ground(bundle, brief, Constraints(), scored), brief.budget).plan
     recommendation = Recommendation(
         as_of_us=bundle.index.as_of_us,
         pool=_pool(bundle, brief, scored, pool),
@@ -110,8 +110,8 @@ def portfolio(bundle: Bundle, request: PlanRequest) -> Portfolio:
     Raises:
         BriefError: The brief asks for what cannot be answered, or no plan keeps the constraints.
     """
-    scored, pool = score_for_plan(bundle, request)
-    planned = plan(bundle, request, request.budget, request.constraints, scored)
+    ground, pool = ground_of(bundle, request)
+    scored, planned = ground.scored, plan(ground, request.budget)
     return Portfolio(
         as_of_us=bundle.index.as_of_us,
         pool=_pool(bundle, request, scored, pool),
@@ -121,8 +121,8 @@ def portfolio(bundle: Bundle, request: PlanRequest) -> Portfolio:
     )
 
 
-def score_for_plan(bundle: Bundle, request: PlanRequest) -> tuple[Scored, Pool]:
-    """The candidates of a plan: who passes the filters, and whom the plan must hold.
+def ground_of(bundle: Bundle, request: PlanRequest) -> tuple[Ground, Pool]:
+    """What plans are made from: who passes the filters, and whom the plan must hold.
 
     Raises:
         BriefError: The brief asks for what cannot be answered.
@@ -130,13 +130,13 @@ def score_for_plan(bundle: Bundle, request: PlanRequest) -> tuple[Scored, Pool]:
     _check_currency(bundle.index, request)
     scored, pool = score(bundle, request)
     # Whom the plan must hold may be anyone, also whom a filter takes out.
-    must = required_places(bundle, request.constraints.must_have, "must_have")
-    required_places(bundle, request.constraints.never, "never")
-    missing = np.setdiff1d(must, scored.places)
-    if len(missing):
-        places = np.union1d(scored.places, missing)
+    constraints = request.constraints
+    must = places_of(bundle.index, constraints.must_have, "/constraints/must_have")
+    places_of(bundle.index, constraints.never, "/constraints/never")
+    places = np.union1d(scored.places, np.array(must, dtype=np.int64))
+    if len(places) > len(scored):
         scored = score_places(bundle, request, scored.brief, places)
-    return scored, pool
+    return Ground(bundle, request, constraints, scored), pool
 
 
 def _first(rows: Ints, order: Ints) -> Ints:

@@ -6,7 +6,6 @@ planned, before `allocation`. Knows nothing of HTTP or databases.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from features.served_rows import Candidates
 from models.allocation import Advice, allocate
 from models.answer import Interval
 from models.campaign import Campaign, CreatorResult, Promise, promise_of
+from models.forecast import seed_of
 from models.outlook import Standing
 
 UNKNOWN = Interval(np.nan, np.nan, np.nan)
@@ -92,7 +92,7 @@ def reallocate(
         for creator_id in ids
     }
     # The same campaign gets the same advice: chance is seeded by its id.
-    seed = int.from_bytes(hashlib.sha256(campaign.campaign_id.encode()).digest()[:8], "big")
+    seed = seed_of(campaign.campaign_id)
     found = allocate(
         _standing(ids, results, promised, followers),
         remaining,

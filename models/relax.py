@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from features.schemas import Brief
 from features.windows import MICROSECONDS_PER_DAY, Floats, Ints
@@ -51,11 +52,16 @@ class _Change:
 
 def relaxations(bundle: Bundle, brief: Brief, scored: Scored, pool: Pool) -> tuple[Relaxation, ...]:
     """The smallest useful relaxation of each filter, those that bring most first."""
-    now = _cost_per_conversion(scored)
+    changes = list(_changes(bundle, brief, pool)) if pool.checks else []
+    if not changes:
+        return ()
+    looked_at = [change.newcomers[:SCORED] for change in changes]
+    come = score_places(bundle, brief, scored.brief, np.unique(np.concatenate(looked_at)))
+    now = _cost_per_conversion(scored.costs.cost, scored.conversions)
     out = []
-    for change in _changes(bundle, brief, pool):
-        near = change.newcomers[:SCORED]
-        then = _cost_per_conversion(score_places(bundle, brief, scored.brief, near))
+    for change, near in zip(changes, looked_at, strict=True):
+        rows = np.searchsorted(come.places, near)
+        then = _cost_per_conversion(come.costs.cost[rows], come.conversions[rows])
         times = None if now is None or then is None else then / now
         count = len(change.newcomers)
         text = f"{change.words}: {count:,} more {'creator' if count == 1 else 'creators'}"
@@ -74,19 +80,24 @@ def _against(times: float) -> str:
     return f"cost per conversion {percent}% {'higher' if times > 1 else 'lower'}"
 
 
-def _cost_per_conversion(scored: Scored) -> float | None:
-    known = ~np.isnan(scored.costs.cost) & ~np.isnan(scored.conversions)
-    conversions = scored.conversions[known].sum()
-    if not known.any() or conversions <= 0:
+def _cost_per_conversion(cost: Floats, conversions: Floats) -> float | None:
+    known = ~np.isnan(cost) & ~np.isnan(conversions)
+    total = conversions[known].sum()
+    if not known.any() or total <= 0:
         return None
-    return float(scored.costs.cost[known].sum() / conversions)
+    return float(cost[known].sum() / total)
+
+
+def _failed(pool: Pool) -> NDArray[np.bool_]:
+    """Whom each filter takes out by itself, ``(n_checks, n)``."""
+    return ~np.array([passes for _, passes in pool.checks])
 
 
 def nearest(pool: Pool) -> Nearest | None:
     """Where the pool is empty: the fewest filters that stand in the way of anyone."""
     if len(pool.eligible) or not pool.checks:
         return None
-    failed = ~np.array([passes for _, passes in pool.checks])
+    failed = _failed(pool)
     count = failed.sum(axis=0)
     closest = np.flatnonzero(count == count.min())
     sets = Counter(tuple(np.flatnonzero(failed[:, place]).tolist()) for place in closest)
@@ -108,13 +119,11 @@ def _changes(bundle: Bundle, brief: Brief, pool: Pool) -> Iterator[_Change]:
         "price_per_post": index.price,
     }
     wanted = max(MORE_MIN, int(np.ceil(MORE_SHARE * len(pool.eligible))))
+    failed = _failed(pool)
+    alone = failed.sum(axis=0) == 1
     audience = 0
-    for number, (name, passes) in enumerate(pool.checks):
-        others = np.ones(len(index), dtype=bool)
-        for other, (_, mask) in enumerate(pool.checks):
-            if other != number:
-                others &= mask
-        could = others & ~passes
+    for (name, _), fails in zip(pool.checks, failed, strict=True):
+        could = fails & alone
         if name == "audience":
             audience += 1
         if not could.any():
@@ -175,9 +184,8 @@ def _one_more(index: Index, brief: Brief, name: str, could: Mask) -> Iterator[_C
     """One more value beside those asked for: the one that most have."""
     places = np.flatnonzero(could)
     if name == "niches":
-        mix = index.profiles.mix[places]
-        places = places[~np.isnan(mix[:, 0])]
-        own = np.array(index.labels, dtype=object)[np.argmax(index.profiles.mix[places], axis=1)]
+        places = places[index.leading[places] >= 0]
+        own = np.array(index.labels, dtype=object)[index.leading[places]]
     else:
         column = {"platforms": "platform", "countries": "country", "languages": "language"}[name]
         values = index.creators[column].iloc[places]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Path, Query, Request
 
@@ -19,6 +19,13 @@ PROBLEMS = {
     404: {"model": wire.Problem, "description": "No creator of that id"},
     422: {"model": wire.Problem, "description": "A field is wrong; `errors` names it"},
     503: {"model": wire.Problem, "description": "There is no model to answer with yet"},
+}
+
+# What may go wrong with a brief that is sent.
+ASKED: dict[int | str, dict[str, Any]] = {
+    400: {"model": wire.Problem},
+    422: PROBLEMS[422],
+    503: PROBLEMS[503],
 }
 
 # Ids may hold slashes (some are URLs), so their routes take the rest of the path, the longer first.
@@ -43,7 +50,7 @@ def _served(request: Request) -> Served:
 @router.post(
     "/v1/recommendations",
     summary="Rank creators for a brief",
-    responses={400: {"model": wire.Problem}, 422: PROBLEMS[422], 503: PROBLEMS[503]},
+    responses=ASKED,
 )
 def recommend(
     request: Request,
@@ -60,7 +67,7 @@ def recommend(
 @router.post(
     "/v1/portfolios",
     summary="Spread a budget over creators",
-    responses={400: {"model": wire.Problem}, 422: PROBLEMS[422], 503: PROBLEMS[503]},
+    responses=ASKED,
 )
 def plan(
     request: Request,

@@ -11,7 +11,7 @@ from features.schemas import Brief, PlanRequest
 from models import ranker
 from service import export, wire
 from service.reload import Served
-from service.routes import PROBLEMS, holder_of
+from service.routes import ASKED, holder_of
 
 router = APIRouter()
 
@@ -25,9 +25,7 @@ FILE: dict[int | str, dict[str, Any]] = {
         "description": "The file",
         "content": {kind.split(";")[0]: {} for kind in MEDIA_TYPES.values()},
     },
-    400: {"model": wire.Problem},
-    422: PROBLEMS[422],
-    503: PROBLEMS[503],
+    **ASKED,
 }
 
 

@@ -124,7 +124,7 @@ def get_allocation(
     advice = reallocate(
         found.campaign,
         found.planned,
-        {} if index is None else followers_of(index),
+        {} if index is None else followers_of(index, found.creator_ids),
         max(left, 0.0),
         budget.currency if budget is not None else index.currency if index is not None else "",
         weeks_left=weeks_left,
@@ -149,6 +149,10 @@ class Running:
 
     campaign: campaigns.Campaign
     planned: dict[str, campaigns.Promise]
+
+    @property
+    def creator_ids(self) -> set[str]:
+        return {*self.planned, *(creator.creator_id for creator in self.campaign.creators)}
 
 
 def running(store: Store, campaign_id: str) -> Running:
@@ -232,7 +236,7 @@ def _is_creator(holder: ModelHolder) -> Callable[[str], bool] | None:
     """
     if holder.served is None:
         return None
-    return frozenset(holder.current().bundle.index.creators["creator_id"]).__contains__
+    return holder.current().bundle.index.knows
 
 
 def _now_us() -> int:

@@ -18,7 +18,7 @@ from starlette.types import Scope
 from features.schemas import PlanRequest
 from models import curve as curves
 from service import wire, wire_page
-from service.routes import PROBLEMS, holder_of
+from service.routes import ASKED, PROBLEMS, holder_of
 
 router = APIRouter()
 
@@ -81,7 +81,7 @@ def get_map(request: Request) -> wire_page.MapResponse:
 @router.post(
     "/v1/portfolios/curve",
     summary="What more or less money would bring",
-    responses={400: {"model": wire.Problem}, 422: PROBLEMS[422], 503: PROBLEMS[503]},
+    responses=ASKED,
 )
 def plan_curve(
     request: Request,

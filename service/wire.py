@@ -366,9 +366,7 @@ class CreatorResponse(Wire):
     safety: SafetyField
     warnings: WarningsField
     audience: list[AudienceWire]
-    history: list[MonthWire] = Field(
-        description="Months with posts; empty where the model was trained before it was kept"
-    )
+    history: list[MonthWire] = Field(description="Months with posts")
     model: ModelRefWire
     as_of: datetime
 

@@ -7,17 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.portfolios import made_up
 from models.portfolio import Audience, Limits, NoPlan, choose, choose_in_order
-
-
-def made_up(rng, n, segments):
-    """Creators whose audiences lie at random in segments, and what they cost."""
-    rate, impressions = rng.lognormal(-7.5, 0.7, n), rng.lognormal(9.5, 0.8, n)
-    cost = np.round(impressions * rng.lognormal(-4.3, 0.6, n)) + 1.0
-    people = rng.lognormal(10.5, 0.7, segments)
-    wanted = impressions[:, None] * rng.dirichlet(np.full(segments, 0.25), n)
-    inside = np.minimum(wanted, 0.8 * people)
-    return Audience(rate, people, inside / people, (wanted - inside).sum(axis=1)), cost
 
 
 def sums(value):
@@ -66,7 +57,7 @@ def test_plans_are_within_a_hundredth_of_the_optimum_and_keep_every_limit():
     short, refused = [], 0
     for case in range(200):
         rng = np.random.default_rng(case)
-        audience, cost = made_up(rng, int(rng.integers(3, 16)), int(rng.integers(1, 10)))
+        audience, cost = made_up(int(rng.integers(3, 16)), int(rng.integers(1, 10)), rng)
         limits = made_up_limits(rng, cost)
         best = brute_force(audience, cost, limits)
         try:
@@ -87,7 +78,7 @@ def test_plans_are_within_a_hundredth_of_the_optimum_and_keep_every_limit():
 
 
 audiences = st.builds(
-    lambda seed, n, segments: made_up(np.random.default_rng(seed), n, segments)[0],
+    lambda seed, n, segments: made_up(n, segments, np.random.default_rng(seed))[0],
     st.integers(0, 10_000),
     st.integers(2, 8),
     st.integers(1, 6),
@@ -169,7 +160,7 @@ def test_shares_that_let_nobody_be_booked_are_named():
 
 
 def test_a_thousand_creators_are_planned_near_the_best():
-    audience, cost = made_up(np.random.default_rng(1), 1_000, 100)
+    audience, cost = made_up(1_000, 100, np.random.default_rng(1))
     third = np.arange(1_000) % 3 == 0
     free = Limits(5_000.0)
     for limits in (free, dataclasses.replace(free, least=5, most=30, shares=(("", third, 0.4),))):

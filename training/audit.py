@@ -127,8 +127,7 @@ def _fetch(registry: Registry, settings: TrainingSettings, answer: Answer) -> Bu
 
 def rebuilt(bundle: Bundle, brief: Brief, creator_ids: list[str]) -> Floats:
     """Rows of features for a brief and creators of a bundle, ``(n, n_features)``."""
-    ids = bundle.index.creators["creator_id"].to_numpy(object)
-    places = np.searchsorted(ids, np.array(creator_ids, dtype=object)).astype(np.int64)
+    places = np.searchsorted(bundle.index.ids, np.array(creator_ids, dtype=object)).astype(np.int64)
     profile = brief_profile(bundle, brief)
     return pair_features(
         bundle.index.profiles, places, [profile], np.zeros(len(places), dtype=np.int64)

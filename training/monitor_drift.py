@@ -268,7 +268,7 @@ class _Looked:
 
 def _creators(then: Index, now: Index) -> tuple[_Looked, _Looked]:
     """Creators of either time, every so many of them where they are very many."""
-    ids = [index.creators["creator_id"].to_numpy(object) for index in (then, now)]
+    ids = [index.ids for index in (then, now)]
     everyone, code = np.unique(np.concatenate(ids), return_inverse=True)
     size = min(len(everyone), CREATORS_LOOKED_AT)
     chosen = np.linspace(0, len(everyone) - 1, size).astype(np.int64)

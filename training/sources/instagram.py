@@ -91,11 +91,10 @@ def _user(item: Item) -> None:
     if own is not None:
         item.gathering.names[own] = user
     followers = item.count("followers_count")
-    item.add(
-        "creators",
+    item.add_account(
+        NAME,
+        key,
         {
-            "creator_id": key,
-            "platform": NAME,
             "handle": user,
             "follower_count": followers,
             "display_name": item.text("name"),
@@ -103,9 +102,6 @@ def _user(item: Item) -> None:
             "url": f"https://www.instagram.com/{user}/",
         },
     )
-    if followers is not None:
-        observed = {"creator_id": key, "observed_at": item.observed_at}
-        item.add("followers", observed | {"follower_count": followers})
 
 
 def _media(item: Item, owner: str | None, reading: Reading) -> None:

@@ -228,6 +228,14 @@ class Item:
             record = Record(*place, values, self.observed_at, otherwise or {})
             self.gathering.records.append(record)
 
+    def add_account(self, platform: str, creator_id: str, values: Mapping[str, Any]) -> None:
+        """Note a creator, and its followers of this moment where they are told."""
+        key = {"creator_id": creator_id}
+        self.add("creators", key | {"platform": platform} | dict(values))
+        if values["follower_count"] is not None:
+            followers = {"follower_count": values["follower_count"]}
+            self.add("followers", key | {"observed_at": self.observed_at} | followers)
+
 
 def clean(text: str) -> str:
     """A text as the tables take it: entities read, no NUL, line ends as one character.

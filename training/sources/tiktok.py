@@ -79,11 +79,10 @@ def _user(item: Item, named: str | None) -> None:
     user = said.removeprefix("@")
     key = creator_id(NAME, user)
     followers = _count(item, "follower_count", "followers_count")
-    item.add(
-        "creators",
+    item.add_account(
+        NAME,
+        key,
         {
-            "creator_id": key,
-            "platform": NAME,
             "handle": user,
             "follower_count": followers,
             "display_name": item.text("display_name"),
@@ -91,9 +90,6 @@ def _user(item: Item, named: str | None) -> None:
             "url": f"https://www.tiktok.com/@{user}",
         },
     )
-    if followers is not None:
-        observed = {"creator_id": key, "observed_at": item.observed_at}
-        item.add("followers", observed | {"follower_count": followers})
 
 
 def _video(item: Item, reading: Reading) -> None:

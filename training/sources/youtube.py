@@ -95,11 +95,10 @@ def _channel(item: Item) -> None:
     title, handle = item.text("snippet.title"), item.text("snippet.customUrl")
     hidden = item.flag("statistics.hiddenSubscriberCount")
     followers = None if hidden else item.count("statistics.subscriberCount")
-    item.add(
-        "creators",
+    item.add_account(
+        NAME,
+        key,
         {
-            "creator_id": key,
-            "platform": NAME,
             "handle": (handle or own).removeprefix("@"),
             "follower_count": followers,
             "display_name": title,
@@ -111,9 +110,6 @@ def _channel(item: Item) -> None:
     )
     if hidden:
         item.gathering.left_out["subscribers hidden by the channel"] += 1
-    if followers is not None:
-        observed = {"creator_id": key, "observed_at": item.observed_at}
-        item.add("followers", observed | {"follower_count": followers})
 
 
 def _country(item: Item) -> str | None:
