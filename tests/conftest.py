@@ -37,6 +37,24 @@ SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 ENCODER = HashEncoder(64)
 
 
+# Files that take longest: begun first, so that no process is left with one alone at the end.
+LONG = (
+    "test_real_data.py",
+    "test_whole.py",
+    "test_newcomer.py",
+    "test_docs.py",
+    "test_page.py",
+    "test_pipeline.py",
+    "test_outcomes.py",
+    "test_tracking_server.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files first."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 def shared_data(name: str) -> Path:
     """A folder of ../shared/data, or a skip that says it is not there."""
     folder = SHARED_DATA / name
