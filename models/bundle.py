@@ -48,9 +48,10 @@ from models.overlap import Audiences, audiences
 from models.prices import PriceModel
 from models.projection import Projection
 from models.safety import YearPosts
+from models.search import Search, open_search
 from models.stage import Stage
 
-FORMAT = 4
+FORMAT = 5
 MANIFEST = "manifest.json"
 JUDGED = "judged"
 CREATORS = "creators.parquet"
@@ -124,6 +125,7 @@ class Content:
     judged: Judgeable | None
     prices: PriceModel | None
     index: Index
+    search: Search
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def _write(folder: Path, content: Content, origin: Origin) -> Manifest:
     niche_arrays, niche_meta = content.niche.to_arrays()
     save_file(niche_arrays, folder / "niche.safetensors")
     save_file(dataclasses.asdict(content.projection), folder / "projection.safetensors")
-    _write_index(folder, index)
+    _write_index(folder, index, content.search)
     judged = content.judged
     meta = _write_model(folder, model) if isinstance(model, ConversionModel) else {}
     judged_meta = None
@@ -223,7 +225,8 @@ def _write(folder: Path, content: Content, origin: Origin) -> Manifest:
     return Manifest.model_validate_json(written)
 
 
-def _write_index(folder: Path, index: Index) -> None:
+def _write_index(folder: Path, index: Index, search: Search) -> None:
+    search.save(folder)
     save_file(_index_arrays(index), folder / "index.safetensors")
     index.creators.to_parquet(folder / CREATORS, index=False)
     index.audience.to_parquet(folder / "audience.parquet", index=False)
@@ -233,17 +236,18 @@ def _write_index(folder: Path, index: Index) -> None:
     pq.write_table(index.year.table, folder / "year.parquet", compression="zstd")
 
 
-def replace_index(folder: Path, index: Index) -> None:
+def replace_index(folder: Path, index: Index, search: Search) -> None:
     """Put another index into a bundle, whole or not at all; the rest of it stays, byte for byte.
 
     Args:
         folder: A bundle that `load` reads.
         index: As the bundle's own, with fewer creators.
+        search: The search among those.
     """
     staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         shutil.copytree(folder, staging, dirs_exist_ok=True)
-        _write_index(staging, index)
+        _write_index(staging, index, search)
         manifest = read_manifest(staging).model_copy(update={"files": _digests(staging)})
         (staging / MANIFEST).write_text(manifest.model_dump_json(indent=2))
         staging.chmod(0o755)
@@ -299,6 +303,7 @@ def load(folder: Path) -> Bundle:
             judged=_read_judged(folder, manifest),
             prices=prices,
             index=_read_index(folder, manifest, niche),
+            search=open_search(folder),
         )
     except (KeyError, TypeError, ValueError, OSError, SafetensorError, EncoderError) as error:
         raise BundleError(f"{folder}: cannot be read: {error}") from error

@@ -383,15 +383,6 @@ def places_of(index: Index, creator_ids: Sequence[str], pointer: str) -> list[in
     return places
 
 
-def candidates(index: Index, eligible: Ints, vector: Vectors, limit: int) -> Ints:
-    """The `limit` eligible creators whose topics are nearest to a brief, by place."""
-    if len(eligible) <= limit:
-        return eligible
-    topic = np.nan_to_num(similarities(index.profiles, eligible, vector)[0], nan=-1.0)
-    nearest = np.argsort(-topic, kind="stable")[:limit]
-    return np.sort(eligible[nearest])
-
-
 def nearest_posts(index: Index, place: int, vector: Vectors, limit: int) -> list[tuple[int, float]]:
     """A creator's posts nearest to a vector: their places in `index.evidence` and cosines."""
     rows = index.evidence.rows

@@ -19,7 +19,7 @@ from models.conversion import ConversionModel
 from models.forecast import DRAWS, draw_conversions, forecast, seed_of
 from models.overlap import ASSUMED
 from models.portfolio import Audience, Limits, NoPlan, choose, choose_in_order
-from models.scoring import BASES, ESTIMATE, Scored, score_places
+from models.scoring import BASES, ESTIMATE, Scored, candidates, score_places
 
 # Where a plan of several small accounts is compared with one: above what is called micro.
 LARGE_FOLLOWERS = 100_000
@@ -70,7 +70,8 @@ class Ground:
         asked = brief.model_copy(update={"filters": filters})
         eligible = indexes.filter_pool(index, asked, self.bundle.niche).eligible
         profile = self.scored.brief
-        places = indexes.candidates(index, eligible, profile.vector, LARGE_SCORED)
+        wanted = brief.model_copy(update={"objective": "conversions"})
+        places = candidates(self.bundle, wanted, profile, eligible, LARGE_SCORED)
         return score_places(self.bundle, brief, profile, places)
 
 

@@ -24,7 +24,9 @@ def without(bundle: Bundle, forgotten: Forgotten) -> Bundle:
     gone = forgotten.mask(bundle.index.creators["creator_id"])
     if not gone.any():
         return bundle
-    return dataclasses.replace(bundle, index=only(bundle.index, ~gone))
+    return dataclasses.replace(
+        bundle, index=only(bundle.index, ~gone), search=bundle.search.only(~gone)
+    )
 
 
 def held(folder: Path, forgotten: Forgotten) -> int:
@@ -51,5 +53,6 @@ def redact(folder: Path, forgotten: Forgotten) -> int:
     """
     count = held(folder, forgotten)
     if count:
-        replace_index(folder, without(load(folder), forgotten).index)
+        fewer = without(load(folder), forgotten)
+        replace_index(folder, fewer.index, fewer.search)
     return count

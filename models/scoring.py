@@ -22,6 +22,7 @@ from models.bundle import Bundle
 from models.conversion import Predictions
 from models.index import Pool
 from models.profiles import profile_brief
+from models.search import query_of
 
 CANDIDATES = 2_000  # creators scored in full: those nearest to the brief
 FOLLOWERS_LOG = FEATURE_NAMES.index("followers_log")
@@ -85,8 +86,19 @@ def score(bundle: Bundle, brief: Brief) -> tuple[Scored, Pool]:
     """
     profile = brief_profile(bundle, brief)
     pool = indexes.filter_pool(bundle.index, brief, bundle.niche)
-    places = indexes.candidates(bundle.index, pool.eligible, profile.vector, CANDIDATES)
+    places = candidates(bundle, brief, profile, pool.eligible, CANDIDATES)
     return score_places(bundle, brief, profile, places), pool
+
+
+def candidates(
+    bundle: Bundle, brief: Brief, profile: BriefProfile, eligible: Ints, limit: int
+) -> Ints:
+    """Places of those of the eligible who are likely to score best, ascending."""
+    objective = "conversion_rate" if bundle.model.kind == "heuristic" else brief.objective
+    query = query_of(
+        bundle.search.weights, bundle.index.profiles, profile, objective, brief.product_cost
+    )
+    return bundle.search.nearest(query, eligible, limit)
 
 
 def score_places(bundle: Bundle, brief: Brief, profile: BriefProfile, places: Ints) -> Scored:

@@ -153,18 +153,21 @@ def served(small_tables, tmp_path_factory):
     known = known_of(tables_of(then, tmp_path_factory.mktemp("then")))
     rows = labelled_rows(known)
     from models.heuristic import fit_heuristic
+    from models.search_fit import search_for
 
     folder = tmp_path_factory.mktemp("served") / "bundle"
+    index, model = indexes.build(known), fit_heuristic(rows.matrix)
     bundles.save(
         folder,
         bundles.Content(
             encoder=ENCODER,
             niche=known.snapshots[-1].model,
             projection=known.snapshots[-1].projection,
-            model=fit_heuristic(rows.matrix),
+            model=model,
             judged=None,
             prices=None,
-            index=indexes.build(known),
+            index=index,
+            search=search_for(known, index, model, None),
         ),
         bundles.Origin("a test", {}, {}, {}),
     )

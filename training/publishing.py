@@ -25,6 +25,7 @@ from models.index import Index
 from models.prices import fit_prices
 from models.profiles import Known
 from models.registry import Registry, RunRecord, Version
+from models.search_fit import search_for
 from training import plots
 from training.card import facts_of, limits, model_card
 from training.evaluate import Evaluation, headline
@@ -147,6 +148,7 @@ def _write(folder: Path, material: Material, learned: Learned, simulated: bool) 
     """Save the bundle, and load it again: what is published is what was read back."""
     index, known, tables = material.index, material.known, material.tables
     followers_log = index.profiles.numbers.values[:, FEATURE_NAMES.index("followers_log")]
+    prices = fit_prices(index.price, known.facts.platform, followers_log)
     bundles.save(
         folder,
         Content(
@@ -155,8 +157,9 @@ def _write(folder: Path, material: Material, learned: Learned, simulated: bool) 
             projection=known.snapshots[-1].projection,
             model=learned.model,
             judged=learned.judged,
-            prices=fit_prices(index.price, known.facts.platform, followers_log),
+            prices=prices,
             index=index,
+            search=search_for(known, index, learned.model, prices),
         ),
         Origin(
             kind_reason=learned.reason,
