@@ -132,18 +132,23 @@ def pair_features(
     Returns:
         ``(n_rows, len(FEATURE_NAMES))`` float64 in the catalogue's order; NaN is missing.
     """
+    own = creator_columns(profiles, rows)
     out = np.empty((len(rows), len(FEATURE_NAMES)))
-    n_creator = profiles.numbers.values.shape[1]
-    out[:, :n_creator] = profiles.numbers.values[rows]
-    out[:, n_creator : n_creator + 2] = profiles.niche_values[rows]
+    out[:, : own.shape[1]] = own
     for number, brief in enumerate(briefs):
         here = np.flatnonzero(brief_of_row == number)
         if len(here):
-            out[here, n_creator + 2 :] = _one_brief(profiles, rows[here], brief)
+            out[here, own.shape[1] :] = brief_columns(profiles, rows[here], brief)
     return out
 
 
-def _one_brief(profiles: Profiles, rows: Ints, brief: BriefProfile) -> Floats:
+def creator_columns(profiles: Profiles, rows: Ints) -> Floats:
+    """The features that are the same for every brief, the first ones of the catalogue."""
+    return np.column_stack([profiles.numbers.values[rows], profiles.niche_values[rows]])
+
+
+def brief_columns(profiles: Profiles, rows: Ints, brief: BriefProfile) -> Floats:
+    """The features that are about a brief, the last ones of the catalogue."""
     topic, mean, best = similarities(profiles, rows, brief.vector)
     mix = profiles.mix[rows]
     leading = int(np.argmax(brief.mix))

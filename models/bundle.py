@@ -31,11 +31,11 @@ from features import pair as pair_features
 from features.catalogue import FEATURE_NAMES, FEATURES
 from features.creator import CreatorNumbers
 from features.facts import Asks
-from features.pair import BriefTotals, PastOutcomes, Profiles, RecentAds
+from features.pair import BriefTotals, PastOutcomes, Profiles, RecentAds, creator_columns
 from features.rates import Posterior
 from features.schemas import BundleError, EncoderError
 from features.text import Encoder, open_encoder, save_encoder
-from features.windows import Ragged
+from features.windows import Floats, Ints, Ragged
 from models import profiles as profile_rules
 from models.choice import Choice
 from models.conversion import Calibration, ConversionModel
@@ -56,6 +56,7 @@ MANIFEST = "manifest.json"
 JUDGED = "judged"
 CREATORS = "creators.parquet"
 MODEL_NAME = "creatorfit"
+TYPICAL_SAMPLE = 500  # creators that "typical" in a reason is measured on
 
 # What a feature's value depends on beside its formula.
 RULES: dict[str, float | str] = {
@@ -140,9 +141,24 @@ class Bundle(Content):
         return audiences(self.index, self.niche.resolve)
 
     @cached_property
+    def typical(self) -> tuple[Ints, Floats]:
+        """Creators spread over the index, and medians over them of what no brief changes."""
+        n = len(self.index)
+        sample = np.unique(np.linspace(0, n - 1, min(n, TYPICAL_SAMPLE)).astype(np.int64))
+        return sample, medians(creator_columns(self.index.profiles, sample))
+
+    @cached_property
     def landscape(self) -> Landscape:
         """Where every creator stands on the map of niches."""
         return landscape(self.index)
+
+
+def medians(matrix: Floats) -> Floats:
+    """Median of each column over the rows where it is known; NaN where it is in none."""
+    known = ~np.isnan(matrix).all(axis=0)
+    out = np.full(matrix.shape[1], np.nan)
+    out[known] = np.nanmedian(matrix[:, known], axis=0)
+    return out
 
 
 @dataclass(frozen=True)

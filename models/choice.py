@@ -70,9 +70,9 @@ class Choice:
         """What to add to the log rate, never positive, ``(n,)``."""
         return self.power * np.minimum(self.stage.log_mean(matrix) - self.reference, 0.0)
 
-    def deviation(self, matrix: Floats) -> Floats:
-        """Standard deviation of the log rate that `correction` brings, ``(n,)``."""
-        return self.doubt * np.abs(self.correction(matrix))
+    def deviation(self, correction: Floats) -> Floats:
+        """Standard deviation of the log rate that a `correction` brings, ``(n,)``."""
+        return self.doubt * np.abs(correction)
 
     def contributions(self, matrix: Floats) -> Floats:
         """What each feature adds to `correction`, and last the base; rows sum to it."""

@@ -8,9 +8,11 @@ fitted (`conversion_fit`), of briefs, creators or files.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Literal
 
 import numpy as np
+from scipy.interpolate import PchipInterpolator
 from scipy.special import gammaincinv, ndtr, ndtri
 
 from features.catalogue import FEATURE_NAMES
@@ -26,6 +28,8 @@ SIGMAS = float(ndtri((1 + INTERVAL) / 2))  # of a normal, to either side
 # 902`), of 0.80 that should be; `outlook.Assumptions.shared_share` is the like of it, measured
 # otherwise, among creators whom a campaign booked.
 TOGETHER = 0.5
+LOG_SHAPES = (-5.0, 10.0)  # bounds of the logarithm of a Gamma's shape
+LOG_SHAPE_KNOTS = 2_001
 GRID = np.linspace(-4.5, 4.5, 181)  # standard deviations
 TINY = 1e-300  # a bound that has underflowed
 
@@ -126,31 +130,30 @@ class ConversionModel:
     kind: Literal["outcomes"] = "outcomes"
 
     def raw_log_rate(self, matrix: Floats) -> Floats:
+        return self._raw(matrix, self._log_click_rate(matrix))
+
+    def _log_click_rate(self, matrix: Floats) -> Floats | None:
+        return None if self.clicks is None else self.clicks.log_mean(matrix)
+
+    def _raw(self, matrix: Floats, log_click_rate: Floats | None) -> Floats:
         raw = self.conversions.log_mean(matrix)
-        return raw if self.clicks is None else raw + self.clicks.log_mean(matrix)
+        return raw if log_click_rate is None else raw + log_click_rate
+
+    def _calibrated(self, raw: Floats) -> Floats:
+        return self.calibration.intercept + self.calibration.slope * raw
 
     def log_rate(self, matrix: Floats, *, chosen: bool = False) -> Floats:
         """Logarithm of the expected rate, ``(n,)``; `chosen` as for `predict`."""
-        out = self.calibration.intercept + self.calibration.slope * self.raw_log_rate(matrix)
+        out = self._calibrated(self.raw_log_rate(matrix))
         if self.choice is not None and not chosen:
             out += self.choice.correction(matrix)
         return out
 
-    def interval(self, matrix: Floats, *, chosen: bool = False) -> tuple[Floats, Floats]:
-        """Factors from the rate to the ends of its interval, ``(n,)``; `chosen` as for `predict`.
-
-        Those of the Gamma around creators whom brands chose; to their logarithms is added, as
-        deviations add, what the correction for that choice may be off by.
-        """
-        lower, upper = interval_factors(gamma_shape(self.calibration, matrix))
-        if self.choice is None or chosen:
-            return lower, upper
-        more = SIGMAS * self.choice.deviation(matrix)
-        log_lower, log_upper = np.log(np.maximum(lower, TINY)), np.log(upper)
-        return np.exp(-np.hypot(log_lower, more)), np.exp(np.hypot(log_upper, more))
-
     def predict(self, matrix: Floats, *, chosen: bool = False) -> Predictions:
         """Expected rates and counts for rows of features, ``(n, n_features)``.
+
+        The interval is that of the Gamma around creators whom brands chose; to the logarithms of
+        its ends is added, as deviations add, what the correction for that choice may be off by.
 
         Args:
             matrix: The rows.
@@ -158,25 +161,28 @@ class ConversionModel:
                 they knew and we do not is then in the outcome, and `choice` corrects nothing.
         """
         fitted = self.calibration
-        score = self.log_rate(matrix, chosen=chosen)
+        log_click_rate = self._log_click_rate(matrix)
+        score = self._calibrated(self._raw(matrix, log_click_rate))
+        log_lower, log_upper = log_interval_factors(gamma_shape(fitted, matrix))
+        if self.choice is not None and not chosen:
+            correction = self.choice.correction(matrix)
+            score = score + correction
+            more = SIGMAS * self.choice.deviation(correction)
+            log_lower, log_upper = -np.hypot(log_lower, more), np.hypot(log_upper, more)
         rate = np.exp(score)
-        lower, upper = self.interval(matrix, chosen=chosen)
         reach = np.exp(self.reach.log_mean(matrix))
-        click_rate = (
-            np.full(len(matrix), np.nan)
-            if self.clicks is None
-            else np.exp(self.clicks.log_mean(matrix))
-        )
         return Predictions(
             score=score,
             rate=rate,
-            rate_low=rate * lower,
-            rate_high=rate * upper,
-            click_rate=click_rate,
+            rate_low=rate * np.exp(log_lower),
+            rate_high=rate * np.exp(log_upper),
+            click_rate=(
+                np.full(len(matrix), np.nan) if log_click_rate is None else np.exp(log_click_rate)
+            ),
             impressions=reach * fitted.reach_mean,
             impressions_low=reach * fitted.reach_low,
             impressions_high=reach * fitted.reach_high,
-            spread=upper / np.maximum(lower, TINY),
+            spread=np.exp(log_upper - log_lower),
             narrow=fitted.narrow,
             wide=fitted.wide,
         )
@@ -205,10 +211,13 @@ class ConversionModel:
         of their logarithms is common to a draw (a Gaussian copula; Nelsen 2006).
         """
         shape = gamma_shape(self.calibration, matrix)
-        rate = np.exp(self.log_rate(matrix))
-        out: Floats = rate * draw_around(shape, draws, rng)
+        log_rate = self._calibrated(self.raw_log_rate(matrix))
+        correction = np.zeros(len(matrix))
         if self.choice is not None:
-            sigma = self.choice.deviation(matrix)
+            correction = self.choice.correction(matrix)
+        out: Floats = np.exp(log_rate + correction) * draw_around(shape, draws, rng)
+        if self.choice is not None:
+            sigma = self.choice.deviation(correction)
             out *= np.exp(sigma * _normals(draws, len(matrix), rng) - sigma**2 / 2)
         return out
 
@@ -247,8 +256,30 @@ def interval_factors(shape: Floats) -> tuple[Floats, Floats]:
     )
 
 
+@cache
+def _log_factors() -> tuple[PchipInterpolator, PchipInterpolator]:
+    """Logarithms of `interval_factors` over the logarithm of the shape.
+
+    Quantiles of a Gamma take 12 microseconds each; these are within 1e-6 of them
+    (`tests/test_conversion.py`).
+    """
+    log_shape = np.linspace(*LOG_SHAPES, LOG_SHAPE_KNOTS)
+    lower, upper = interval_factors(np.exp(log_shape))
+    return (
+        PchipInterpolator(log_shape, np.log(np.maximum(lower, TINY))),
+        PchipInterpolator(log_shape, np.log(upper)),
+    )
+
+
+def log_interval_factors(shape: Floats) -> tuple[Floats, Floats]:
+    """Logarithms of `interval_factors`, for shapes that `gamma_shape` gives."""
+    log_shape = np.log(shape)
+    lower, upper = _log_factors()
+    return lower(log_shape), upper(log_shape)
+
+
 def gamma_shape(fitted: Calibration, matrix: Floats) -> Floats:
     """Shape of the Gamma around the estimate of a creator whom a brand chose, ``(n,)``."""
     knowledge = np.nan_to_num(matrix[:, KNOWLEDGE], nan=0.0)
-    out: Floats = np.exp(np.clip(fitted.shape_base + fitted.shape_gain * knowledge, -5.0, 10.0))
+    out: Floats = np.exp(np.clip(fitted.shape_base + fitted.shape_gain * knowledge, *LOG_SHAPES))
     return out

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.catalogue import FEATURE_NAMES
-from features.pair import BriefProfile, pair_features
+from features.pair import BriefProfile, brief_columns
 from features.schemas import Brief, BriefError, Constraints, PlanRequest
 from features.windows import Floats, Ints
 from models import reasons
 from models.answer import Expected, Interval, Item, Plan, PoolCounts, Recommendation
-from models.bundle import Bundle
+from models.bundle import Bundle, medians
 from models.conversion import ConversionModel
 from models.describe import evidence, identity, niche_mix
 from models.describe_safety import safety_of
@@ -25,8 +25,6 @@ from models.planning import Ground, plan
 from models.reasons import Reason
 from models.relax import nearest, relaxations
 from models.scoring import BASES, ESTIMATE, Scored, payable, score, score_places
-
-TYPICAL_SAMPLE = 500  # creators that "typical" in a reason is measured on
 
 TOPIC_SIMILARITY = FEATURE_NAMES.index("topic_similarity")
 
@@ -243,17 +241,8 @@ def _reasons(bundle: Bundle, brief: Brief, scored: Scored, rows: Ints) -> list[t
 
 def _typical(bundle: Bundle, brief: BriefProfile) -> Floats:
     """Median of each feature for this brief over creators in general, filtered out or not."""
-    n = len(bundle.index)
-    sample = np.unique(np.linspace(0, n - 1, min(n, TYPICAL_SAMPLE)).astype(np.int64))
-    matrix = pair_features(
-        bundle.index.profiles, sample, [brief], np.zeros(len(sample), dtype=np.int64)
-    )
-    return np.array([_median(column) for column in matrix.T])
-
-
-def _median(column: Floats) -> float:
-    known = column[~np.isnan(column)]
-    return float(np.median(known)) if len(known) else float("nan")
+    sample, own = bundle.typical
+    return np.concatenate([own, medians(brief_columns(bundle.index.profiles, sample, brief))])
 
 
 def _interval(estimate: float, low: float, high: float) -> Interval | None:

@@ -11,7 +11,8 @@ transformation for inner-product spaces"). Whom it finds the full model scores; 
 approximation is shown.
 
 The vectors are kept in 8 bits and passed over whole: exact but for the rounding
-(`benchmarks.search` compares indexes). Knows nothing of filters, nor of how the weights are found (`search_fit`).
+(`benchmarks.search` compares indexes). Knows nothing of filters, nor of how the weights are found
+(`search_fit`).
 """
 
 from __future__ import annotations
@@ -142,4 +143,5 @@ def query_of(
         money = [paid, 0.0, -paid * float(np.log(max(product_cost, 1.0)))]
     priors = np.array([1.0, reach, *money])
     parts = [weights.subject * brief.subject, niches, spoken, priors]
-    return padded(np.concatenate(parts)[np.newaxis])[0]
+    query: Vectors = padded(np.concatenate(parts)[np.newaxis])[0]
+    return query
