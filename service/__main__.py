@@ -81,7 +81,8 @@ def rank(
     recorder = Recorder(store, settings.log_candidates, background=False)
     recorder.record_answered(str(recommendation_id), served, brief, answered)
     store.close()
-    answer = wire.recommendation(str(recommendation_id), served, answered.recommendation)
+    body = wire.recommendation(str(recommendation_id), served, answered.recommendation)
+    answer = wire.RecommendationResponse.model_validate_json(body)
     if table:
         show(answer, wide_console())
     else:

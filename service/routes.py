@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Path, Query, Request
+from fastapi import APIRouter, Body, Path, Query, Request, Response
 
 from features.schemas import Brief, PlanRequest
 from models import describe, ranker
@@ -50,18 +50,20 @@ def _served(request: Request) -> Served:
 @router.post(
     "/v1/recommendations",
     summary="Rank creators for a brief",
+    response_model=wire.RecommendationResponse,
     responses=ASKED,
 )
 def recommend(
     request: Request,
     brief: Annotated[Brief, Body(examples=[wire.EXAMPLE_BRIEF])],
-) -> wire.RecommendationResponse:
+) -> Response:
     """Rank creators for a brief, with reasons and, where it has a budget, a plan."""
     served = _served(request)
     recommendation_id = uuid.uuid4()
     answered = ranker.answer(served.bundle, brief, seed=recommendation_id.int)
     _recorder(request).record_answered(str(recommendation_id), served, brief, answered)
-    return wire.recommendation(str(recommendation_id), served, answered.recommendation)
+    body = wire.recommendation(str(recommendation_id), served, answered.recommendation)
+    return Response(body, media_type="application/json")
 
 
 @router.post(

@@ -8,7 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.catalogue import FEATURE_NAMES
-from models.conversion import ConversionModel, Labels
+from models.conversion import (
+    LOG_SHAPES,
+    ConversionModel,
+    Labels,
+    interval_factors,
+    log_interval_factors,
+)
 from models.conversion_fit import UNCHECKED_ROUNDS, FitParams, fit, overdispersion, refit
 from models.stage import Stage
 from training.figures import deviances
@@ -177,3 +183,11 @@ def test_whoever_is_known_less_has_the_wider_interval(fitted):
         matrix[:, KNOWN] = known
         spreads.append(model.predict(matrix).spread)
     assert (spreads[0] > spreads[1]).all() and (spreads[1] > spreads[2]).all()
+
+
+@given(st.floats(*LOG_SHAPES))
+def test_intervals_are_the_quantiles_of_the_gamma(log_shape):
+    shape = np.array([np.exp(log_shape)])
+    for told, exact in zip(log_interval_factors(shape), interval_factors(shape), strict=True):
+        if exact[0] > 1e-200:
+            assert np.exp(told) == pytest.approx(exact, rel=1e-5)

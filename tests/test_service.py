@@ -11,7 +11,7 @@ from models import ranker
 from models.registry import Registry
 from service.app import create_app
 from service.settings import ServiceSettings
-from service.wire import EXAMPLE_BRIEF
+from service.wire import EXAMPLE_BRIEF, RecommendationResponse
 
 GOLDEN = Path(__file__).with_name("openapi.json")
 
@@ -40,6 +40,15 @@ def test_a_brief_gets_ranked_creators(client, trained_home):
         assert rate["low"] < rate["high"]
         assert sum(r["contribution"] for r in item["reasons"]) == pytest.approx(item["score"])
     assert answer["portfolio"]["spend"] <= 5000
+
+
+def test_the_answer_is_what_openapi_says_it_is(client):
+    """It is written without its model: every field must be there, and as the model writes it."""
+    response = client.post("/v1/recommendations", json=EXAMPLE_BRIEF | {"limit": 40})
+    answer = RecommendationResponse.model_validate_json(response.content, strict=True)
+    assert json.loads(answer.model_dump_json()) == response.json()
+    assert answer.portfolio is not None
+    assert any(item.evidence for item in answer.items)
 
 
 def test_http_says_what_the_ranker_says(client, trained_home):
