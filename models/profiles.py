@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 from itertools import pairwise
 from typing import Any
 
@@ -39,10 +40,11 @@ from features.windows import (
     ratio,
 )
 from models.niche import NicheModel
-from models.projection import Projection, fit_projection
+from models.projection import Projection, Spread
 
 MAX_TOPICS = 3
 NICHE_PERIOD = "MS"  # pandas' name for the starts of calendar months
+MOST_LABELLED = 4_000  # creators a niche model learns from
 RECENT_POSTS = 60  # a niche mix and topics are made of at most so many of the latest posts
 HALF_LIFE_DAYS = 90.0  # of a post's weight in the mix and the topics
 WEIGHT_UNIT = 1024  # weights are whole numbers, so that weighted sums of vectors are exact
@@ -128,19 +130,60 @@ def know(facts: Facts, fit: Callable[[Vectors, Ints, int], NicheModel]) -> Known
 
     Args:
         facts: What happened.
-        fit: Called with the vectors and creator codes of the posts before a moment, and that
-            moment; returns a niche model.
+        fit: Called with the vectors and creator codes of the posts before a moment, of creators
+            who carry a niche, and that moment; returns a niche model. Of more than
+            `MOST_LABELLED` such creators, those posts of so many are given.
     """
-    times = facts.posts.timeline.time_us
+    posts, times = facts.posts, facts.posts.timeline.time_us
+    starts = np.array([np.iinfo(np.int64).min, *_months(times, facts.as_of_us)], dtype=np.int64)
+    labelled = _Labelled.of(facts)
+    spread = Spread.empty(len(facts.creator_id), posts.vector.shape[1])
+    # The first snapshot that knows each post; an advertisement's subject is its brand's.
+    since = np.searchsorted(starts, times, side="right").astype(np.int16)
+    since[posts.sponsored] = -1
+    order = np.argsort(since, kind="stable")
+    edges = np.searchsorted(since[order], np.arange(len(starts) + 1))
     snapshots = []
-    for start_us in [np.iinfo(np.int64).min, *_months(times, facts.as_of_us)]:
-        before = np.flatnonzero(times < start_us)
-        model = fit(facts.posts.vector[before], facts.posts.timeline.group[before], int(start_us))
-        # An advertisement's subject is its brand's.
-        own = before[~facts.posts.sponsored[before]]
-        projection = fit_projection(facts.posts.vector[own], facts.posts.timeline.group[own])
-        snapshots.append(Snapshot(int(start_us), model, projection))
+    for number, start_us in enumerate(starts.tolist()):
+        before = labelled.posts_before(posts.timeline, start_us)
+        model = fit(np.asarray(posts.vector[before]), posts.timeline.group[before], start_us)
+        new = order[edges[number] : edges[number + 1]]
+        for begin in range(0, len(new), PART_POSTS):
+            part = new[begin : begin + PART_POSTS]
+            spread.add(posts.vector[part], posts.timeline.group[part])
+        snapshots.append(Snapshot(start_us, model, spread.projection()))
     return Known(build_history(facts), tuple(snapshots))
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    """Creators who carry a niche, in an order that hangs on nothing but their ids.
+
+    Attributes:
+        creator: Their codes, ``(n,)``.
+        first_us: Time of each one's first post.
+    """
+
+    creator: Ints
+    first_us: Ints
+
+    @classmethod
+    def of(cls, facts: Facts) -> _Labelled:
+        timeline = facts.posts.timeline
+        creator = np.flatnonzero(facts.creators["niche"].notna())
+        first, past = timeline.window(creator, np.full(len(creator), facts.as_of_us), None)
+        creator, first = creator[past > first], first[past > first]
+        if len(creator) > MOST_LABELLED:
+            drawn = [blake2b(str(one).encode()).digest() for one in facts.creator_id[creator]]
+            order = np.array(sorted(range(len(creator)), key=drawn.__getitem__), dtype=np.int64)
+            creator, first = creator[order], first[order]
+        return cls(creator, timeline.time_us[first])
+
+    def posts_before(self, timeline: Timeline, moment_us: int) -> Ints:
+        """Posts before a moment, of the first `MOST_LABELLED` who had posted by then."""
+        who = np.sort(self.creator[self.first_us < moment_us][:MOST_LABELLED])
+        first, past = timeline.window(who, np.full(len(who), moment_us), None)
+        return Ragged.from_slices(first, past).index
 
 
 def _months(times_us: Ints, as_of_us: int) -> list[int]:
@@ -560,7 +603,8 @@ def _languages(
     rows = Ragged.from_slices(listed.indptr[asks.creator], listed.indptr[asks.creator + 1])
     cell = rows.row * len(kept) + column[all_languages.read[rows.index]]
     share = all_languages.share[rows.index]
-    read = np.bincount(cell, share, minlength=size * len(kept)).reshape(size, len(kept))
+    read = np.bincount(cell, share, minlength=size * len(kept)).astype(np.float64)
+    read = read.reshape(size, len(kept))
     read[np.diff(rows.indptr) == 0] = np.nan
     names = tuple(all_languages.names[place] for place in kept)
     return names, posts, read, column[all_languages.spoken[asks.creator]]
