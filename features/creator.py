@@ -5,6 +5,7 @@ Names and formulas stand in `catalogue`. Knows nothing of any brief, nor of nich
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,52 +37,73 @@ YEAR_DAYS = 365.0
 PEER_POSTS_MIN = 20  # fewer posts of similar creators tell nothing: the comparison is missing
 
 
+# What a creator is compared in with similar creators, in the order of `PeerSums`.
+COMPARED = (
+    "engagement",
+    "engagement_views",
+    "comments_per_like",
+    "saves_per_like",
+    "shares_per_like",
+    "views_per_follower",
+)
+
+
 @dataclass(frozen=True)
 class LogMeans:
-    """Means of a logarithm over a window, of a creator's posts and of similar creators' posts."""
+    """Means of a logarithm over windows of the sorted events of a timeline."""
 
-    own_sum: Prefix
-    own_count: Prefix
-    peer_sum: Prefix
-    peer_count: Prefix
+    total: Prefix
+    known: Prefix
 
     @classmethod
-    def build(cls, log_value: Floats, by_peer: Timeline) -> LogMeans:
-        known = ~np.isnan(log_value)
-        fixed = to_fixed(log_value)
-        return cls(
-            Prefix.build(fixed),
-            Prefix.build(known),
-            Prefix.build(fixed[by_peer.order]),
-            Prefix.build(known[by_peer.order]),
-        )
+    def build(cls, log_value: Floats) -> LogMeans:
+        return cls(Prefix.build(to_fixed(log_value)), Prefix.build(~np.isnan(log_value)))
 
-    def own(self, first: Ints, past: Ints) -> Floats:
-        return ratio(
-            self.own_sum.between(first, past), self.own_count.between(first, past) * FIXED_POINT
-        )
+    def mean(self, first: Ints, past: Ints) -> Floats:
+        return ratio(self.total.between(first, past), self.known.between(first, past) * FIXED_POINT)
 
-    def peers(self, first: Ints, past: Ints) -> Floats:
-        count = self.peer_count.between(first, past)
-        mean = ratio(self.peer_sum.between(first, past), count * FIXED_POINT)
-        return np.where(count >= PEER_POSTS_MIN, mean, np.nan)
+
+@dataclass(frozen=True)
+class PeerSums:
+    """What similar creators' posts come to in each ask's window, a row for each of `COMPARED`.
+
+    Whole numbers: those of parts of the creators, added up, are those of all to the last bit.
+
+    Attributes:
+        total: Sums on the grid of `FIXED_POINT`, ``(len(COMPARED), n_asks)``.
+        count: Posts, ``(len(COMPARED), n_asks)``.
+    """
+
+    total: Ints
+    count: Ints
+
+    def __add__(self, other: PeerSums) -> PeerSums:
+        return PeerSums(self.total + other.total, self.count + other.count)
+
+    def take(self, rows: Ints | slice) -> PeerSums:
+        return PeerSums(self.total[:, rows], self.count[:, rows])
+
+    def means(self) -> dict[str, Floats]:
+        """Means by name; missing where there are fewer than `PEER_POSTS_MIN` posts."""
+        mean = ratio(self.total, self.count * FIXED_POINT)
+        mean[self.count < PEER_POSTS_MIN] = np.nan
+        return dict(zip(COMPARED, mean, strict=True))
 
 
 @dataclass(frozen=True)
 class History:
-    """Prefix sums over all facts, built once for any number of asks."""
+    """Prefix sums over all facts, built once for any number of asks.
+
+    Attributes:
+        own: Logarithms of each creator's posts, by name.
+        by_peer: The posts by platform and size.
+        peers: Logarithms of `COMPARED`, in the order of `by_peer`.
+    """
 
     facts: Facts
+    own: dict[str, LogMeans]
     by_peer: Timeline
-    engagement: LogMeans
-    engagement_views: LogMeans
-    comments_per_like: LogMeans
-    saves_per_like: LogMeans
-    shares_per_like: LogMeans
-    views_per_follower: LogMeans
-    views: LogMeans
-    sponsored_likes: LogMeans
-    organic_likes: LogMeans
+    peers: dict[str, LogMeans]
     counts: dict[str, Prefix]
     gap_days: Prefix
     gap_days_squared: Prefix
@@ -93,15 +115,17 @@ class History:
 def build_history(facts: Facts) -> History:
     """Sum what can be summed once."""
     posts = facts.posts
-    by_peer = Timeline.build(posts.peer, posts.timeline.time_us, posts.post_id.astype(str))
+    by_peer = Timeline.build(posts.peer, posts.timeline.time_us, posts.post_id)
     reaction = posts.likes + posts.comments
     seen = ~np.isnan(posts.views)
     followed = posts.followers > 0
-    followers = np.where(followed, posts.followers, np.nan)
-    log_reaction = np.log(reaction + 1)
-
-    def means(values: Floats) -> LogMeans:
-        return LogMeans.build(values, by_peer)
+    own: dict[str, LogMeans] = {}
+    peers: dict[str, LogMeans] = {}
+    # One at a time: of ten million posts a column has 80 MB.
+    for name, log_value in _log_values(facts):
+        own[name] = LogMeans.build(log_value)
+        if name in COMPARED:
+            peers[name] = LogMeans.build(log_value[by_peer.order])
 
     def total(values: Floats, where: NDArray[np.bool_]) -> Prefix:
         return Prefix.build(np.where(where, values, 0).astype(np.int64))
@@ -110,20 +134,14 @@ def build_history(facts: Facts) -> History:
     gap = _gap_days(posts.timeline)
     outcomes = facts.outcomes
     clicked = ~np.isnan(outcomes.clicks)
-    tie = outcomes.sponsorship_id.astype(str)
+    # Numbers in the order of the ids, which are sorted six times.
+    tie = np.unique(outcomes.sponsorship_id.astype(str), return_inverse=True)[1]
     zero = np.zeros(len(outcomes), dtype=np.int64)
     return History(
         facts=facts,
+        own=own,
         by_peer=by_peer,
-        engagement=means(log_reaction - np.log(followers)),
-        engagement_views=means(log_reaction - np.log(posts.views + 1)),
-        comments_per_like=means(np.log(posts.comments + 1) - np.log(posts.likes + 1)),
-        saves_per_like=means(np.log(posts.saves + 1) - np.log(posts.likes + 1)),
-        shares_per_like=means(np.log(posts.shares + 1) - np.log(posts.likes + 1)),
-        views_per_follower=means(np.log(posts.views + 1) - np.log(followers)),
-        views=means(np.log(posts.views + 1)),
-        sponsored_likes=means(np.where(posts.sponsored, log_reaction, np.nan)),
-        organic_likes=means(np.where(posts.sponsored, np.nan, log_reaction)),
+        peers=peers,
         counts={
             "posts": Prefix.build(every),
             "sponsored": Prefix.build(posts.sponsored),
@@ -159,6 +177,24 @@ def build_history(facts: Facts) -> History:
     )
 
 
+def _log_values(facts: Facts) -> Iterator[tuple[str, Floats]]:
+    """Logarithms of what posts brought, by name, ``(n_posts,)`` each; NaN where unknown."""
+    posts = facts.posts
+    followers = np.log(np.where(posts.followers > 0, posts.followers, np.nan))
+    reaction = np.log(posts.likes + posts.comments + 1)
+    yield "engagement", reaction - followers
+    yield "sponsored_likes", np.where(posts.sponsored, reaction, np.nan)
+    yield "organic_likes", np.where(posts.sponsored, np.nan, reaction)
+    views = np.log(posts.views + 1)
+    yield "views", views
+    yield "engagement_views", reaction - views
+    yield "views_per_follower", views - followers
+    likes = np.log(posts.likes + 1)
+    yield "comments_per_like", np.log(posts.comments + 1) - likes
+    yield "saves_per_like", np.log(posts.saves + 1) - likes
+    yield "shares_per_like", np.log(posts.shares + 1) - likes
+
+
 @dataclass(frozen=True)
 class CreatorNumbers:
     """The creator's part of every row.
@@ -180,14 +216,38 @@ def settled_before(as_of_us: Ints) -> Ints:
     return as_of_us - SETTLE_DAYS * MICROSECONDS_PER_DAY
 
 
-def creator_numbers(history: History, asks: Asks) -> CreatorNumbers:
-    """Compute every creator feature for every ask."""
+def peer_sums(history: History, peer: Ints, as_of_us: Ints) -> PeerSums:
+    """Sum the posts of those of a platform and size in the window before each moment.
+
+    Args:
+        history: Of all creators, or of a part of them.
+        peer: Whom each ask's creator is compared with (`Facts.peer_at`), ``(n,)``.
+        as_of_us: ``(n,)``.
+    """
+    first, past = history.by_peer.window(peer, settled_before(as_of_us), ENGAGEMENT_DAYS)
+    means = [history.peers[name] for name in COMPARED]
+    return PeerSums(
+        np.stack([one.total.between(first, past) for one in means]),
+        np.stack([one.known.between(first, past) for one in means]),
+    )
+
+
+def creator_numbers(history: History, asks: Asks, peers: PeerSums | None = None) -> CreatorNumbers:
+    """Compute every creator feature for every ask.
+
+    Args:
+        history: Of all creators; with `peers`, of those asked about at least.
+        asks: Whom, as of when.
+        peers: What `peer_sums` gives of all creators; None: `history` has them all.
+    """
     facts = history.facts
     followers = facts.followers_at(asks.creator, asks.as_of_us)
     peer = facts.peer_at(asks.creator, asks.as_of_us)
     columns: dict[str, Floats] = {}
     columns |= _size(facts, asks, followers)
-    columns |= _engagement(history, asks, peer)
+    if peers is None:
+        peers = peer_sums(history, peer, asks.as_of_us)
+    columns |= _engagement(history, asks, peers)
     columns |= _cadence(history, asks)
     columns |= _growth(history, asks, followers)
     columns["bought_audience_signs"] = _bought_audience_signs(columns)
@@ -211,36 +271,35 @@ def _size(facts: Facts, asks: Asks, followers: Floats) -> dict[str, Floats]:
     }
 
 
-def _engagement(history: History, asks: Asks, peer: Ints) -> dict[str, Floats]:
+def _engagement(history: History, asks: Asks, peers: PeerSums) -> dict[str, Floats]:
     timeline, counts = history.facts.posts.timeline, history.counts
     settled = settled_before(asks.as_of_us)
     first, past = timeline.window(asks.creator, settled, ENGAGEMENT_DAYS)
-    peer_first, peer_past = history.by_peer.window(peer, settled, ENGAGEMENT_DAYS)
+    peer_means = peers.means()
 
     def share(top: str, bottom: str) -> Floats:
         return ratio(counts[top].between(first, past), counts[bottom].between(first, past))
 
-    def relative(means: LogMeans) -> Floats:
-        return np.exp(means.own(first, past) - means.peers(peer_first, peer_past))
+    def relative(name: str) -> Floats:
+        return np.exp(history.own[name].mean(first, past) - peer_means[name])
 
     recent_first, recent_past = timeline.window(asks.creator, settled, TREND_DAYS)
     base_first = timeline.window(asks.creator, settled, TREND_DAYS + TREND_BASE_DAYS)[0]
-    trend = history.views.own(recent_first, recent_past) - history.views.own(
-        base_first, recent_first
-    )
+    views = history.own["views"]
+    trend = views.mean(recent_first, recent_past) - views.mean(base_first, recent_first)
     return {
         "engagement_rate": share("reaction_followed", "followers"),
         "engagement_rate_views": share("reaction_seen", "views"),
-        "engagement_rate_relative": relative(history.engagement),
-        "engagement_views_relative": relative(history.engagement_views),
+        "engagement_rate_relative": relative("engagement"),
+        "engagement_views_relative": relative("engagement_views"),
         "comments_per_like": share("comments", "likes"),
-        "comments_per_like_relative": relative(history.comments_per_like),
-        "saves_per_like_relative": relative(history.saves_per_like),
-        "shares_per_like_relative": relative(history.shares_per_like),
+        "comments_per_like_relative": relative("comments_per_like"),
+        "saves_per_like_relative": relative("saves_per_like"),
+        "shares_per_like_relative": relative("shares_per_like"),
         "views_per_follower": share("views_followed", "followers_seen"),
-        "views_per_follower_relative": relative(history.views_per_follower),
+        "views_per_follower_relative": relative("views_per_follower"),
         "views_trend": np.exp(trend),
-        "views_log": history.views.own(first, past),
+        "views_log": views.mean(first, past),
     }
 
 
@@ -315,20 +374,19 @@ def _fatigue(history: History, asks: Asks) -> dict[str, Floats]:
     columns["sponsor_brands_365d"] = _distinct(facts.ads.brand, year_first, year_past)
     first, past = timeline.window(asks.creator, settled_before(asks.as_of_us), YEAR_DAYS)
     columns["sponsored_engagement_ratio"] = np.exp(
-        history.sponsored_likes.own(first, past) - history.organic_likes.own(first, past)
+        history.own["sponsored_likes"].mean(first, past)
+        - history.own["organic_likes"].mean(first, past)
     )
     return columns
 
 
 def _price(facts: Facts, asks: Asks, views_log: Floats) -> dict[str, Floats]:
     price = facts.price[asks.creator]
-    gifting = (
-        facts.creators["accepts_gifting"].astype("Float64").to_numpy(np.float64, na_value=np.nan)
-    )
+    gifting = facts.creators["accepts_gifting"].take(asks.creator).astype("Float64")
     return {
         "price_log": np.log1p(price),
         "price_per_1000_views": price / np.exp(views_log) * 1000.0,
-        "accepts_gifting": gifting[asks.creator],
+        "accepts_gifting": gifting.to_numpy(np.float64, na_value=np.nan),
     }
 
 
@@ -343,9 +401,13 @@ def _days_since(timeline: Timeline, index: Ints, some: NDArray[np.bool_], asks: 
 def _distinct(brand: Ints, first: Ints, past: Ints) -> Floats:
     """Number of distinct brands in each slice; those not named do not count."""
     slices = Ragged.from_slices(first, past)
-    pairs = np.column_stack([slices.row, brand[slices.index]])
-    named = np.unique(pairs[pairs[:, 1] != 0], axis=0)
-    return np.bincount(named[:, 0], minlength=len(first)).astype(np.float64)
+    row, brands = slices.row, brand[slices.index]
+    named = np.flatnonzero(brands != 0)
+    order = named[np.lexsort((brands[named], row[named]))]
+    row, brands = row[order], brands[order]
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (row[1:] != row[:-1]) | (brands[1:] != brands[:-1])
+    return np.bincount(row[new], minlength=len(first)).astype(np.float64)
 
 
 def _gap_days(timeline: Timeline) -> Floats:

@@ -243,7 +243,7 @@ def build_facts(
 def _posts(table: pd.DataFrame, code_of, followers_at, platform, post_vector) -> Posts:  # type: ignore[no-untyped-def]
     creator = code_of(table["creator_id"])
     post_id = table["post_id"].to_numpy(object)
-    timeline = Timeline.build(creator, _microseconds(table["published_at"]), post_id.astype(str))
+    timeline = Timeline.build(creator, _microseconds(table["published_at"]), post_id)
     order = timeline.order
     labels = label_posts(table["text"].tolist(), table["is_sponsored"], table["sponsor"])
     sponsored = labels.flags
@@ -302,7 +302,7 @@ def _ads(posts: Posts, outcomes: Outcomes, deals: pd.DataFrame) -> Ads:
     sponsored = np.flatnonzero(posts.sponsored & ~twin)
     creator = np.concatenate([posts.timeline.group[sponsored], outcomes.creator])
     time_us = np.concatenate([posts.timeline.time_us[sponsored], outcomes.started_us])
-    tie = np.concatenate([posts.post_id[sponsored], outcomes.sponsorship_id]).astype(str)
+    tie = np.concatenate([posts.post_id[sponsored], outcomes.sponsorship_id])
     timeline = Timeline.build(creator, time_us, tie)
     order = timeline.order
     return Ads(

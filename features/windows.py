@@ -12,6 +12,7 @@ Knows nothing of what the events mean.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -61,8 +62,9 @@ class Timeline:
         """Sort events by group, time and `tie` (an id, so that equal times have one order)."""
         groups = np.asarray(group, dtype=np.int64)
         times = np.asarray(time_us, dtype=np.int64)
-        ties = np.arange(len(groups)) if tie is None else np.asarray(tie)
-        order = np.lexsort((ties, times, groups)).astype(np.int64)
+        order = np.lexsort((times, groups)).astype(np.int64)
+        if tie is not None:
+            _settle_ties(order, groups, times, np.asarray(tie))
         moments = np.unique(times)
         rank = np.searchsorted(moments, times[order])
         key = groups[order] * (len(moments) + 1) + rank
@@ -87,11 +89,29 @@ class Timeline:
         return self.before(group, start), self.before(group, end)
 
 
+def _settle_ties(order: Ints, groups: Ints, times: Ints, tie: NDArray[Any]) -> None:
+    """Sort, in place, the events of one group and time by their ids: few, so ids cost little."""
+    before, after = order[:-1], order[1:]
+    same = (groups[before] == groups[after]) & (times[before] == times[after])
+    tied = np.zeros(len(order), dtype=bool)
+    tied[1:] |= same
+    tied[:-1] |= same
+    places = np.flatnonzero(tied)
+    events = order[places]
+    ids = tie[events]
+    if ids.dtype == object:
+        ids = ids.astype(str)
+    order[places] = events[np.lexsort((ids, times[events], groups[events]))]
+
+
 @dataclass(frozen=True)
 class Prefix:
-    """Prefix sums of whole numbers over the sorted events of a timeline."""
+    """Prefix sums of whole numbers over the sorted events of a timeline.
 
-    total: Ints
+    Kept as int32 where they fit: half the memory of int64.
+    """
+
+    total: Ints | NDArray[np.int32]
 
     @classmethod
     def build(cls, sorted_values: ArrayLike) -> Prefix:
@@ -99,12 +119,16 @@ class Prefix:
         if values.dtype.kind not in "iub":
             raise TypeError("prefix sums are of whole numbers: put fractions on the grid first")
         total = np.zeros(len(values) + 1, dtype=np.int64)
-        np.cumsum(values.astype(np.int64), out=total[1:])
+        np.cumsum(values, dtype=np.int64, out=total[1:])
+        small = np.iinfo(np.int32)
+        if total.min() >= small.min and total.max() <= small.max:
+            return cls(total.astype(np.int32))
         return cls(total)
 
     def between(self, first: Ints, past: Ints) -> Ints:
         """Sum over ``[first, past)`` for each ask."""
-        return self.total[past] - self.total[first]
+        until: Ints = self.total[past].astype(np.int64)
+        return until - self.total[first]
 
 
 def slice_max(sorted_values: Floats, first: Ints, past: Ints) -> Floats:
@@ -113,9 +137,10 @@ def slice_max(sorted_values: Floats, first: Ints, past: Ints) -> Floats:
     some = np.flatnonzero(past > first)
     if len(some) == 0:
         return out
-    padded = np.append(np.where(np.isnan(sorted_values), -np.inf, sorted_values), -np.inf)
-    edges = np.column_stack([first[some], past[some]]).ravel()
-    highest = np.maximum.reduceat(padded, edges)[::2]
+    slices = Ragged.from_slices(first[some], past[some])
+    values = sorted_values[slices.index]
+    values[np.isnan(values)] = -np.inf
+    highest = np.maximum.reduceat(values, slices.indptr[:-1])
     out[some] = np.where(np.isneginf(highest), np.nan, highest)
     return out
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.text import Encoder
-from models.niche_fit import Examples, Floats, learn, softmax
+from models.niche_fit import Examples, Floats, learn, softmax, sum_by
 from models.taxonomy import NICHES
 
 # How sharply a cosine becomes a share, zero-shot. Of 5, 8, 12, 16, 20, 25 and 35 the one with the
@@ -266,7 +266,8 @@ def _labelled(
         key: min(found, key=lambda text: (-found[text], text)) for key, found in spellings.items()
     }
     ids = creator_ids.tolist() if isinstance(creator_ids, np.ndarray) else list(creator_ids)
-    keys = [name_key(given[creator]) if creator in given else "" for creator in ids]
+    key_of = {creator: name_key(label) for creator, label in given.items()}
+    keys = [key_of.get(creator, "") for creator in ids]
     says = (vectors != 0).any(axis=1)
     rows = [row for row, key in enumerate(keys) if key and says[row]]
     kept = [ids[row] for row in rows]
@@ -277,8 +278,7 @@ def _labelled(
     numbers = np.array([labels.index(label_of[one]) for one in creators], dtype=np.int64)
     owner = np.array([number[one] for one in kept], dtype=np.int64)
     chosen = np.asarray(vectors, dtype=np.float64)[rows]
-    means = np.zeros((len(creators), vectors.shape[1]))
-    np.add.at(means, owner, chosen)
+    means = sum_by(owner, len(creators)) @ chosen
     posts = np.bincount(owner, minlength=len(creators))[:, np.newaxis]
     return labels, Examples(chosen, owner, numbers, means / posts)
 
@@ -295,17 +295,22 @@ def _name_vectors(labels: Sequence[str], encoder: Encoder) -> Floats:
 
 
 def _niches_called(label: str) -> list[int]:
+    exact, category = _places_by_name()
     key = name_key(label)
-    exact = [
-        place
-        for place, niche in enumerate(NICHES)
-        if key in map(name_key, (niche.label, *niche.synonyms))
-    ]
-    return exact or [
-        place
-        for place, niche in enumerate(NICHES)
-        if key in map(name_key, niche.platform_categories)
-    ]
+    return list(exact.get(key) or category.get(key, ()))
+
+
+@lru_cache(maxsize=1)
+def _places_by_name() -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+    """Niches by their labels and synonyms, and by platforms' categories, as `name_key` writes."""
+    exact: dict[str, list[int]] = {}
+    category: dict[str, list[int]] = {}
+    for place, niche in enumerate(NICHES):
+        for key in sorted({name_key(name) for name in (niche.label, *niche.synonyms)}):
+            exact.setdefault(key, []).append(place)
+        for key in sorted({name_key(name) for name in niche.platform_categories}):
+            category.setdefault(key, []).append(place)
+    return exact, category
 
 
 # ---------------------------------------------------------------- names

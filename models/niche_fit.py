@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from scipy.sparse import csr_array
 from threadpoolctl import threadpool_limits
 
 Floats = NDArray[np.float64]
@@ -51,10 +52,11 @@ def learn(examples: Examples, guess: Floats, seed: int) -> Learned:
     with threadpool_limits(limits=1, user_api="blas"):  # the same fit on any number of cores
         fold = _folds(examples.label, seed)
         trials = [_held_out(examples, trust * guess, c, fold) for trust, c in SETTINGS]
-        scores = [judge(_mean_shares(logits, examples), examples.label) for logits in trials]
+        total = sum_by(examples.creator, len(examples.label))
+        scores = [judge(_mean_shares(logits, total), examples.label) for logits in trials]
         best = max(range(len(SETTINGS)), key=lambda place: sum(scores[place]))
         trust, c = SETTINGS[best]
-        sharpness = _sharpness(trials[best], examples)
+        sharpness = _sharpness(trials[best], total, examples.label)
         weights, bias = _regress(examples.means, examples.label, trust * guess, c)
     measured = {
         "creators": float(len(examples.label)),
@@ -72,6 +74,13 @@ def softmax(logits: Floats) -> Floats:
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares: Floats = powers / powers.sum(axis=1, keepdims=True)
     return shares
+
+
+def sum_by(owner: Ints, size: int) -> csr_array:
+    """A matrix that adds up the rows ``(n, k)`` of each owner, in their order: ``(size, n)``."""
+    order = np.argsort(owner, kind="stable")
+    indptr = np.searchsorted(owner[order], np.arange(size + 1))
+    return csr_array((np.ones(len(owner)), order, indptr), shape=(size, len(owner)))
 
 
 def _folds(label: Ints, seed: int) -> Ints:
@@ -129,11 +138,10 @@ def _regress(rows: Floats, label: Ints, start: Floats, c: float) -> tuple[Floats
     return start + solution[:-size].reshape(size, dim), solution[-size:]
 
 
-def _mean_shares(logits: Floats, examples: Examples) -> Floats:
-    """Plain mean shares of each creator's posts ``(n_creators, K)``."""
-    mixes = np.zeros((len(examples.label), logits.shape[1]))
-    np.add.at(mixes, examples.creator, softmax(logits))
-    return mixes / np.bincount(examples.creator)[:, np.newaxis]
+def _mean_shares(logits: Floats, total: csr_array) -> Floats:
+    """Plain mean shares of each creator's posts ``(n_creators, K)``; `total` adds them up."""
+    mixes: Floats = total @ softmax(logits) / np.diff(total.indptr)[:, np.newaxis]
+    return mixes
 
 
 def judge(mixes: Floats, label: Ints) -> tuple[float, float]:
@@ -146,18 +154,16 @@ def judge(mixes: Floats, label: Ints) -> tuple[float, float]:
     return float((said == label).mean()), float(scores.mean())
 
 
-def _sharpness(logits: Floats, examples: Examples) -> float:
+def _sharpness(logits: Floats, total: csr_array, label: Ints) -> float:
     """The factor on held-out logits that gives creators' mixes the lowest log loss.
 
     Guo et al. 2017, "On Calibration of Modern Neural Networks" (temperature scaling); here of the
     mean over a creator's posts, which is what is shown.
     """
-    mine = np.arange(len(examples.label)), examples.label
+    mine = np.arange(len(label)), label
 
     def loss(factor: float) -> float:
-        return float(
-            -np.log(np.maximum(_mean_shares(factor * logits, examples)[mine], 1e-9)).mean()
-        )
+        return float(-np.log(np.maximum(_mean_shares(factor * logits, total)[mine], 1e-9)).mean())
 
     factors = np.geomspace(0.25, 8.0, 41)  # 9% apart: finer than the folds can tell
     return float(min(factors, key=loss))

@@ -65,6 +65,75 @@ def identity(dim: int) -> Projection:
     return Projection(np.eye(dim), np.zeros(dim))
 
 
+@dataclass
+class Spread:
+    """What a projection is fitted on, summed post by post: how vectors vary, and in whom.
+
+    On the grid the sums are exact, so posts may come in any parts and order.
+
+    Attributes:
+        sums: Sum of each creator's vectors, ``(n_creators, dim)``.
+        count: Posts of each, ``(n_creators,)``.
+        square: Sum of the vectors' outer products, ``(dim, dim)``.
+    """
+
+    sums: Floats
+    count: Ints
+    square: Floats
+
+    @classmethod
+    def empty(cls, n_creators: int, dim: int) -> Spread:
+        return cls(
+            np.zeros((n_creators, dim)), np.zeros(n_creators, dtype=np.int64), np.zeros((dim, dim))
+        )
+
+    def add(self, vectors: Vectors, creator: Ints) -> None:
+        """Count in posts of vectors ``(n, dim)``; whose each is, ascending, ``(n,)``."""
+        some = (vectors != 0).any(axis=1)
+        rows, creator = vectors[some].astype(np.float64), creator[some]
+        if len(rows) == 0:
+            return
+        starts = np.flatnonzero(np.diff(creator, prepend=-1))
+        who = creator[starts]
+        self.sums[who] += np.add.reduceat(rows, starts, axis=0)
+        self.count[who] += np.diff(np.append(starts, len(creator)))
+        with threadpool_limits(limits=1, user_api="blas"):
+            self.square += rows.T @ rows
+
+    def projection(self) -> Projection:
+        """Fit on what was added so far; `identity` where that is too little."""
+        dim = len(self.square)
+        posted = self.count > 0
+        total, creators = int(self.count.sum()), int(posted.sum())
+        spare = total - creators
+        if creators < 2 or spare < MIN_POSTS_PER_DIM * dim:
+            return identity(dim)
+        sums, count = self.sums[posted], self.count[posted].astype(np.float64)
+        # The same fit on any number of cores.
+        with threadpool_limits(limits=1, user_api="blas"):
+            means = sums / count[:, np.newaxis]
+            centre = sums.sum(axis=0) / total
+            between = means.T @ sums
+            within = (self.square - between) / spare
+            between = (between - total * np.outer(centre, centre)) / creators
+            # Means of few posts differ by chance, too.
+            between = between / count.mean() - within / count.mean()
+            level = np.trace(within) / dim
+            if not level > 0:
+                return identity(dim)
+            held = (1 - SHRINKAGE) * within + SHRINKAGE * level * np.eye(dim)
+            first = max(dim - DIM, 0)
+            ratio, axes = eigh(between, held, subset_by_index=[first, dim - 1])
+        kept = np.flatnonzero(ratio > 0)[::-1]
+        if len(kept) == 0:
+            return identity(dim)
+        # The posterior's weight: a direction counts as far as it tells creators apart.
+        weighed = axes[:, kept] * np.sqrt(ratio[kept] / (ratio[kept] + 1.0))
+        matrix = np.ascontiguousarray(np.rint(weighed / np.abs(weighed).max() * PARTS) / PARTS)
+        offset = np.rint(centre @ matrix * PARTS * GRID) / (PARTS * GRID)
+        return Projection(matrix, offset)
+
+
 def fit_projection(vectors: Vectors, creator: Ints) -> Projection:
     """Fit on posts; `identity` where they are too few.
 
@@ -72,35 +141,6 @@ def fit_projection(vectors: Vectors, creator: Ints) -> Projection:
         vectors: ``(n_posts, dim)`` on the grid.
         creator: Whose each is, ascending, ``(n_posts,)``.
     """
-    some = (vectors != 0).any(axis=1)
-    rows, creator = vectors[some].astype(np.float64), creator[some]
-    dim = vectors.shape[1]
-    starts = np.flatnonzero(np.diff(creator, prepend=-1))
-    count = np.diff(np.append(starts, len(creator))).astype(np.float64)
-    spare = len(rows) - len(starts)
-    if len(starts) < 2 or spare < MIN_POSTS_PER_DIM * dim:
-        return identity(dim)
-    # The same fit on any number of cores.
-    with threadpool_limits(limits=1, user_api="blas"):
-        sums = np.add.reduceat(rows, starts, axis=0)
-        means = sums / count[:, np.newaxis]
-        centre = rows.mean(axis=0)
-        between = means.T @ sums
-        within = (rows.T @ rows - between) / spare
-        between = (between - len(rows) * np.outer(centre, centre)) / len(starts)
-        # Means of few posts differ by chance, too.
-        between = between / count.mean() - within / count.mean()
-        level = np.trace(within) / dim
-        if not level > 0:
-            return identity(dim)
-        held = (1 - SHRINKAGE) * within + SHRINKAGE * level * np.eye(dim)
-        first = max(dim - DIM, 0)
-        ratio, axes = eigh(between, held, subset_by_index=[first, dim - 1])
-    kept = np.flatnonzero(ratio > 0)[::-1]
-    if len(kept) == 0:
-        return identity(dim)
-    # The posterior's weight: a direction counts as far as it tells creators apart.
-    weighed = axes[:, kept] * np.sqrt(ratio[kept] / (ratio[kept] + 1.0))
-    matrix = np.ascontiguousarray(np.rint(weighed / np.abs(weighed).max() * PARTS) / PARTS)
-    offset = np.rint(centre @ matrix * PARTS * GRID) / (PARTS * GRID)
-    return Projection(matrix, offset)
+    spread = Spread.empty(int(creator.max(initial=-1)) + 1, vectors.shape[1])
+    spread.add(vectors, creator)
+    return spread.projection()

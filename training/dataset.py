@@ -13,16 +13,18 @@ from numpy.typing import NDArray
 
 from features.catalogue import FEATURE_NAMES
 from features.facts import Asks, Facts
-from features.pair import pair_features
+from features.pair import BriefProfile, pair_features
+from features.usual import usual_rates
 from features.windows import Floats, Ints
 from models.conversion import Labels
-from models.profiles import Known, profile_brief, profile_creators
+from models.profiles import BriefReading, Known, profile_creators, read_briefs
 
 Strings = NDArray[np.object_]
 
 # Others drawn for each campaign, and in all: beside ten or so chosen ones, a few times as many.
 DRAWN_PER_CAMPAIGN = 30
 MAX_DRAWN = 20_000
+ROWS_AT_ONCE = 4096  # profiles held at once: 35 MB of 512 dimensions
 LATER_OF_EARLY = 0.75  # where the calibration part begins, as a share of what precedes the test
 
 
@@ -110,36 +112,59 @@ def rows_of(
     Returns:
         ``(n, n_features)`` float64.
     """
-    period = known.period_of(asks.as_of_us)
-    parts: list[tuple[Ints, Floats]] = []
-    for number in np.unique(period):
-        here = np.flatnonzero(period == number)
-        profiles = profile_creators(known, asks.take(here), progress)
-        snapshot = known.snapshots[int(number)]
-        pairs, which = np.unique(
-            np.column_stack([brief[here], brand[here]]), axis=0, return_inverse=True
-        )
-        briefs = [
-            profile_brief(
-                snapshot.model,
-                snapshot.projection,
-                known.facts.brief_vector[place],
-                str(known.facts.brief_language[place]),
-                int(code),
-            )
-            for place, code in pairs
-        ]
-        rows = np.arange(len(here), dtype=np.int64)
-        parts.append(
-            (
-                here,
-                pair_features(profiles, rows, briefs, which.ravel().astype(np.int64)),
-            )
-        )
     out = np.empty((len(asks), len(FEATURE_NAMES)))
-    for here, values in parts:
-        out[here] = values
+    period = known.period_of(asks.as_of_us)
+    for number in np.unique(period):
+        # Rows of one brief together.
+        here = np.flatnonzero(period == number)
+        here = here[np.lexsort((brand[here], brief[here]))]
+        briefs = read_briefs(known.facts, known.snapshots[int(number)])
+        asked, which = np.unique(brief[here], return_inverse=True)
+        usual = usual_rates(
+            known.facts.outcomes,
+            briefs.subject,
+            briefs.subject[asked],
+            which.astype(np.int64),
+            asks.as_of_us[here],
+        )
+        for start in range(0, len(here), ROWS_AT_ONCE):
+            part = slice(start, start + ROWS_AT_ONCE)
+            rows = here[part]
+            out[rows] = _rows_of_period(
+                known,
+                asks.take(rows),
+                brief[rows],
+                brand[rows],
+                briefs,
+                (usual[0][part], usual[1][part]),
+                progress,
+            )
     return out
+
+
+def _rows_of_period(
+    known: Known,
+    asks: Asks,
+    brief: Ints,
+    brand: Ints,
+    briefs: BriefReading,
+    usual: tuple[Floats, Floats],
+    progress: Callable[[int], None] | None,
+) -> Floats:
+    profiles = profile_creators(known, asks, progress, briefs=briefs, totals=False)
+    pairs, which = np.unique(np.column_stack([brief, brand]), axis=0, return_inverse=True)
+    asked = [
+        BriefProfile(
+            known.facts.brief_vector[place],
+            briefs.subject[place],
+            briefs.mix[place].astype(np.float64),
+            str(known.facts.brief_language[place]),
+            int(code),
+        )
+        for place, code in pairs
+    ]
+    rows = np.arange(len(asks), dtype=np.int64)
+    return pair_features(profiles, rows, asked, which.ravel().astype(np.int64), usual)
 
 
 def rows_again(other: Known, known: Known, rows: Rows) -> Floats:

@@ -232,7 +232,7 @@ def learn_niches(
     def fit_until(vectors: Vectors, creator: Ints, until_us: int) -> NicheModel:
         if not labels:
             return unlearned
-        if len(vectors) == 0:
+        if until_us < 0:  # the first snapshot, which knows no post
             told = day(until_us)
             reason = f"{len(labels):,} creators are labelled, but nobody posted before {told}"
             return replace(unlearned, reason=reason)
