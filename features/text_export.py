@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from features.encoders import OnnxEncoder, clean_text, sha256_of
+from features.encoders import SETTINGS, OnnxEncoder, clean_text, sha256_of
 from features.schemas import EncoderError
 from features.vectors import Vectors
 
@@ -105,7 +105,7 @@ def export_encoder(source: str, name: str, encoders: Path, quantised: bool = Tru
         try:
             folder.rename(kept)
         except OSError as error:
-            if not (kept / OnnxEncoder.SETTINGS).is_file():
+            if not (kept / SETTINGS).is_file():
                 raise EncoderError(f"{kept}: cannot be written: {error}") from error
     return kept
 
@@ -185,7 +185,7 @@ def _write_graph(source: str, model: SentenceTransformer, path: Path) -> None:
     longest = int(model.max_seq_length or 512)
     length = torch.export.Dim("n_tokens", min=1, max=longest)
     try:
-        with _quiet():
+        with quiet():
             program = torch.onnx.export(
                 OneText().eval(),
                 (example,),
@@ -211,7 +211,7 @@ def _write_graph(source: str, model: SentenceTransformer, path: Path) -> None:
 def _quantise(whole: Path, path: Path) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    with _quiet():
+    with quiet():
         quantize_dynamic(
             whole,
             path,
@@ -226,14 +226,14 @@ def _agreement(folder: Path, settings: dict[str, Any], wanted: Vectors) -> float
     files = {name: sha256_of(folder / name) for name in OnnxEncoder.FILES}
     noted = {**settings, "files": files}
     text = json.dumps(noted, indent=2, sort_keys=True)
-    (folder / OnnxEncoder.SETTINGS).write_text(text, "utf-8")
+    (folder / SETTINGS).write_text(text, "utf-8")
     vectors = OnnxEncoder(folder).encode(PROBES)
     lengths = np.linalg.norm(wanted, axis=1)
     return float(((vectors * wanted).sum(axis=1) / lengths).min())
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the exporters' notes to developers out of the user's sight."""
     loggers = [logging.getLogger(name) for name in ("", "torch.onnx", "onnxscript", "onnx_ir")]
     levels = [logger.level for logger in loggers]

@@ -33,6 +33,7 @@ from features.creator import CreatorNumbers
 from features.facts import Asks
 from features.pair import BriefTotals, PastOutcomes, Profiles, RecentAds, creator_columns
 from features.rates import Posterior
+from features.reading import Reader
 from features.schemas import BundleError, EncoderError
 from features.text import Encoder, open_encoder, save_encoder
 from features.windows import Floats, Ints, Ragged
@@ -134,6 +135,11 @@ class Bundle(Content):
     """A model ready to answer, with what it says of itself."""
 
     manifest: Manifest
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Reads briefs with the encoder, each once while it is remembered."""
+        return Reader(self.encoder)
 
     @cached_property
     def audiences(self) -> Audiences:

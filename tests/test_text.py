@@ -1,4 +1,4 @@
-"""Texts to vectors: cleaning, the three encoders, exporting, saving and opening, the cache."""
+"""Texts to vectors: cleaning, the encoders, exporting, saving and opening, the cache."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import warnings
 import zlib
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +18,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_info
 
 from features import text as text_module
-from features.encoders import MAX_CHARS, Encoder, HashEncoder, OnnxEncoder, UseEncoder
+from features.encoders import MAX_CHARS, SETTINGS, Encoder, HashEncoder, OnnxEncoder, UseEncoder
 from features.schemas import EncoderError
 from features.text import (
     DEFAULT_ENCODER,
@@ -30,6 +34,7 @@ from features.text import (
     save_encoder,
 )
 from features.vectors import GRID, Vectors
+from tests.tiny_model import tiny_model
 
 ROOT = Path(__file__).parent.parent
 CAPTIONS = [
@@ -66,7 +71,15 @@ def use() -> Encoder:
     return load_encoder("use-multilingual-v3", Path("nothing is written"))
 
 
-@pytest.fixture(params=["hash", "use", "minilm"])
+@pytest.fixture(scope="module")
+def static(tmp_path_factory: pytest.TempPathFactory, home: Path) -> Encoder:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the libraries that make the model, not of ours
+        source = tiny_model(tmp_path_factory.mktemp("tiny"), "mean")
+    return load_encoder(f"static:{source}", home)
+
+
+@pytest.fixture(params=["hash", "use", "minilm", "static"])
 def encoder(request: pytest.FixtureRequest) -> Encoder:
     if request.param == "hash":
         return HashEncoder()
@@ -139,9 +152,9 @@ def test_vectors_are_units_on_the_grid_and_empty_texts_nothing(encoder: Encoder)
 @given(texts=st.lists(st.sampled_from(CAPTIONS) | ANY_TEXT, min_size=1, max_size=6))
 @settings(max_examples=15, deadline=None)
 def test_a_vector_depends_on_its_text_alone(
-    texts: list[str], use: Encoder, minilm: Encoder
+    texts: list[str], use: Encoder, minilm: Encoder, static: Encoder
 ) -> None:
-    for encoder in (HashEncoder(), use, minilm):
+    for encoder in (HashEncoder(), use, minilm, static):
         together = encoder.encode(texts)
         np.testing.assert_array_equal(together[::-1], encoder.encode(texts[::-1]))
         for row, text in enumerate(texts):
@@ -158,6 +171,26 @@ def test_a_vector_does_not_depend_on_the_number_of_blas_threads(use: Encoder) ->
     assert out.strip() == alone.tobytes().hex()
 
 
+def test_texts_of_many_threads_are_encoded_at_once_and_as_they_are_alone(
+    use: UseEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [use.encode([text])[0] for text in CAPTIONS]
+    before = [pool["num_threads"] for pool in threadpool_info()]
+    encode, both_inside = use._use.encode, threading.Barrier(2, timeout=60)
+
+    def wait_and_encode(text: str) -> Any:
+        both_inside.wait()  # breaks if one call keeps the other out
+        return encode(text)
+
+    monkeypatch.setattr(use._use, "encode", wait_and_encode)
+    for one, other in zip(CAPTIONS, reversed(CAPTIONS), strict=True):
+        with ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(lambda text: use.encode([text])[0], (one, other)))
+        np.testing.assert_array_equal(found[0], wanted[CAPTIONS.index(one)])
+        np.testing.assert_array_equal(found[1], wanted[CAPTIONS.index(other)])
+    assert [pool["num_threads"] for pool in threadpool_info()] == before
+
+
 def test_saved_and_opened_answers_bit_for_bit(encoder: Encoder, tmp_path: Path) -> None:
     manifest = json.loads(json.dumps(save_encoder(encoder, tmp_path / "bundle")))
     opened = open_encoder(tmp_path / "bundle", manifest)
@@ -171,9 +204,10 @@ def test_another_digest_is_refused(encoder: Encoder, tmp_path: Path) -> None:
         open_encoder(tmp_path, {**manifest, "digest": "0" * 64})
 
 
-def test_encoders_have_digests_of_their_own(use: Encoder, minilm: Encoder) -> None:
-    digests = {use.digest, minilm.digest, HashEncoder().digest, HashEncoder(dim=64).digest}
-    assert len(digests) == 4
+def test_encoders_have_digests_of_their_own(use: Encoder, minilm: Encoder, static: Encoder) -> None:
+    hashes = (HashEncoder(), HashEncoder(dim=64))
+    digests = {encoder.digest for encoder in (use, minilm, static, *hashes)}
+    assert len(digests) == 5
     assert all(len(digest) == 64 for digest in digests)
 
 
@@ -213,13 +247,15 @@ def test_minilm_is_exported_once(home: Path, minilm: Encoder) -> None:
     assert _run(code, str(home)).split() == [minilm.digest, "False", "False"]
 
 
-def test_a_bundle_opens_without_torch(minilm: Encoder, use: Encoder, tmp_path: Path) -> None:
-    manifests = [save_encoder(one, tmp_path / one.name) for one in (minilm, use)]
+def test_a_bundle_opens_without_torch(
+    minilm: Encoder, use: Encoder, static: Encoder, tmp_path: Path
+) -> None:
+    manifests = [save_encoder(one, tmp_path / one.name) for one in (minilm, use, static)]
     code = (
         "import json, sys; from pathlib import Path; from features.text import open_encoder\n"
         "for manifest in json.loads(sys.argv[2]):\n"
         "    open_encoder(Path(sys.argv[1]) / manifest['name'], manifest).encode(['hello'])\n"
-        "print({'torch', 'sentence_transformers', 'transformers'} & set(sys.modules))"
+        "print({'torch', 'sentence_transformers', 'transformers', 'model2vec'} & set(sys.modules))"
     )
     assert _run(code, str(tmp_path), json.dumps(manifests)).strip() == "set()"
 
@@ -232,16 +268,22 @@ def test_other_weights_under_the_name_of_minilm_are_refused(
         load_encoder(MINILM, home)
 
 
-@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json", "encoder.json"])
+@pytest.mark.parametrize("place", [0, 1, 2])
 @pytest.mark.parametrize("how", ["missing", "changed"])
-def test_a_damaged_encoder_is_refused(minilm: Encoder, tmp_path: Path, name: str, how: str) -> None:
-    manifest = save_encoder(minilm, tmp_path)
+@pytest.mark.parametrize("kind", ["minilm", "static"])
+def test_a_damaged_encoder_is_refused(
+    kind: str, place: int, how: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    encoder = request.getfixturevalue(kind)
+    manifest = save_encoder(encoder, tmp_path)
+    name = (*encoder.FILES, SETTINGS)[place]
     path = tmp_path / name
     if how == "missing":
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:-1] + b"!")
-    with pytest.raises(EncoderError, match=name if name != "encoder.json" else "not an exported"):
+    said = name if name != SETTINGS else "not an encoder made here"
+    with pytest.raises(EncoderError, match=said):
         open_encoder(tmp_path, manifest)
 
 
@@ -255,43 +297,12 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- any sentence-transformers model
 
 
-def _tiny_model(folder: Path, pooling: str, *extra: Any) -> str:
-    """A model of random weights with a vocabulary of letters, saved in `folder`."""
-    import torch
-    from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizerFast
-
-    torch.manual_seed(0)
-    letters = "abcdefghijklmnopqrstuvwxyz0123456789"
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *letters, *(f"##{a}" for a in letters)]
-    (folder / "bert").mkdir(parents=True)
-    (folder / "vocab.txt").write_text("\n".join(words))
-    tokenizer = BertTokenizerFast(str(folder / "vocab.txt"), do_lower_case=True)
-    tokenizer.save_pretrained(folder / "bert")
-    config = BertConfig(
-        vocab_size=len(words),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-    )
-    BertModel(config).save_pretrained(folder / "bert")
-    transformer = Transformer(str(folder / "bert"), max_seq_length=24)
-    model = SentenceTransformer(
-        modules=[transformer, Pooling(32, pooling_mode=pooling), *extra], device="cpu"
-    )
-    model.save(str(folder / "model"))
-    return str(folder / "model")
-
-
 @pytest.mark.filterwarnings("ignore")  # of the libraries that make the model, not of ours
 def test_a_folder_with_other_pooling_and_a_dense_layer(tmp_path: Path) -> None:
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.models import Dense
 
-    source = _tiny_model(tmp_path, "max", Dense(32, 8))
+    source = tiny_model(tmp_path, "max", Dense(32, 8))
     encoder = load_encoder(source, tmp_path / "home")
     assert encoder.dim == 8
     wanted = SentenceTransformer(source, device="cpu").encode([clean_text(t) for t in CAPTIONS])
@@ -306,7 +317,7 @@ def test_a_module_that_is_not_supported_is_named(tmp_path: Path) -> None:
     from sentence_transformers.models import Dropout
 
     with pytest.raises(EncoderError, match="Dropout is not supported"):
-        load_encoder(_tiny_model(tmp_path, "cls", Dropout(0.1)), tmp_path / "home")
+        load_encoder(tiny_model(tmp_path, "cls", Dropout(0.1)), tmp_path / "home")
 
 
 # ---------------------------------------------------------------- the cache
