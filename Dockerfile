@@ -16,7 +16,7 @@ FROM python:3.11-slim
 RUN apt-get update && apt-get install --no-install-recommends -y libgomp1 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --create-home --uid 10001 creatorfit \
-    && install --directory --owner creatorfit /var/lib/creatorfit
+    && install --directory --owner creatorfit /var/lib/creatorfit /var/lib/creatorfit-bundles
 COPY --from=build /opt/venv /opt/venv
 USER creatorfit
 WORKDIR /home/creatorfit

@@ -8,10 +8,11 @@ WORLD_US := ../shared/data/world_us
 CREATORFIT_HOME ?= var
 CREATORFIT_TRACKING_URI ?= sqlite:///$(CREATORFIT_HOME)/mlflow.db
 MLFLOW_PORT ?= 5000
+POSTGRES_TESTS ?=
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types laws pytest serve mlflow docs report runtime-check clean
+.PHONY: help demo test check format lint types laws pytest test-postgres serve mlflow docs report runtime-check clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -47,6 +48,11 @@ laws: $(VENV)/.dev
 # A file a process, on two cores; a thread each, for LightGBM's threads spin while they wait.
 pytest: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+# The rest of the suite runs on either database by itself, or uses none.
+test-postgres: $(VENV)/.dev  ## The tests that use the service's database, on a real PostgreSQL
+	CREATORFIT_TEST_DATABASE=postgresql OMP_NUM_THREADS=1 \
+		$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m database $(POSTGRES_TESTS)
 
 serve: $(VENV)/.train  ## Serve the API
 	$(BIN)/python -m service serve

@@ -17,6 +17,7 @@ The exceptions, all of them the product's own:
     ├── NoModel                 there is nothing to serve yet
     ├── RegistryError           the model registry is away, or refused
     └── StoreError              the service's database is away, or refused
+        └── StoreAway           it is away, locked or full: the same may go well later
 """
 
 from __future__ import annotations
@@ -207,6 +208,10 @@ class RegistryError(CreatorfitError):
 
 class StoreError(CreatorfitError):
     """The service's database is away, or refused."""
+
+
+class StoreAway(StoreError):
+    """The service's database is away, locked or full: the same may go well later."""
 
 
 # ---------------------------------------------------------------- tables

@@ -24,6 +24,12 @@ class HomeSettings(BaseSettings):
         "", description="Database of what was served and came of it; empty: service.db in HOME"
     )
 
+    shared_bundles: str = Field(
+        "",
+        description="Folder of versions fetched for serving, which several services may share; "
+        "empty: bundles in HOME",
+    )
+
     @property
     def registry_uri(self) -> str:
         return self.tracking_uri or f"sqlite:///{self.home / 'mlflow.db'}"
@@ -38,4 +44,4 @@ class HomeSettings(BaseSettings):
 
     @property
     def bundles(self) -> Path:
-        return self.home / "bundles"
+        return Path(self.shared_bundles) if self.shared_bundles else self.home / "bundles"

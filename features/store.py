@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from features.forgotten import Forgotten
 from features.outcomes import Outcome
-from features.schemas import StoreError
+from features.schemas import StoreAway, StoreError
 from features.served_rows import (
     Candidates,
     from_parquet,
@@ -28,26 +27,26 @@ from features.served_rows import (
     without,
     without_names,
 )
-from features.sql import first_line, with_driver
-from features.store_tables import (
-    FORMAT,
-    METADATA,
-    OUTCOME_HISTORY,
-    OUTCOMES,
-    RECOMMENDATIONS,
-    SERVED,
-    STORE_FORMAT,
+from features.sql import first_line
+from features.store_engine import (
+    LATER,
+    NO_TRANSACTION,
+    WAIT_SECONDS,
+    WRITES,
+    engine_of,
+    identity,
+    state_of,
 )
+from features.store_migrate import bring_up, is_current
+from features.store_tables import METADATA, OUTCOME_HISTORY, OUTCOMES, RECOMMENDATIONS, SERVED
 
-# How long a writer waits for another. A transaction takes milliseconds.
-BUSY_SECONDS = 10.0
-CONNECT_SECONDS = 5
 # Two that write the same row at once: one of them begins again.
 ATTEMPTS = 20
 PAUSE_SECONDS = 0.01
 ROWS_A_FETCH = 100
-# Any number, the same in every process of the product: held while the tables are made.
-LOCK = 0x63726561746F72
+# After a database could not be reached, nobody tries for this long: requests that wait for it would
+# take the threads of those that need none.
+REST_SECONDS = 1.0
 # PostgreSQL's codes for what goes well when begun again: serialization failure, deadlock, and a key
 # that another wrote in the meantime. In SQLite one writer waits for the other.
 AGAIN = ("40001", "40P01", "23505")
@@ -114,34 +113,17 @@ class Erased:
     answers: int
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, wait_seconds: float = WAIT_SECONDS) -> Store:
     """Open the service's database; what is not there is made at the first use.
+
+    Args:
+        url: An SQLAlchemy URL.
+        wait_seconds: How long anything waits for a lock, or for a connection.
 
     Raises:
         StoreError: The URL cannot be read, or there is no driver for it.
     """
-    try:
-        parsed = with_driver(sa.make_url(url))
-    except ArgumentError:
-        reason = "CREATORFIT_DATABASE_URL cannot be read; write DIALECT://USER@HOST/NAME"
-        raise StoreError(reason) from None
-    name = parsed.render_as_string(hide_password=True)
-    dialect = parsed.get_backend_name()
-    if dialect not in ("sqlite", "postgresql"):
-        raise StoreError(f"{name}: the service's database is SQLite or PostgreSQL")
-    if dialect == "sqlite" and parsed.database in (None, "", ":memory:"):
-        raise StoreError(f"{name}: name a file: what is in memory alone is not kept")
-    options: dict[str, Any] = {"connect_timeout": CONNECT_SECONDS}
-    if dialect == "sqlite":
-        options = {"timeout": BUSY_SECONDS}
-    try:
-        engine = sa.create_engine(parsed, connect_args=options, pool_pre_ping=True)
-    except ImportError as error:
-        raise StoreError(f"{name}: its driver is not installed ({error.name})") from None
-    if dialect == "sqlite":
-        sa.event.listen(engine, "connect", _set_up_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
-    return Store(engine, name)
+    return Store(*engine_of(url, wait_seconds))
 
 
 def open_store_if_there(url: str) -> Store | None:
@@ -172,8 +154,10 @@ class Store:
         self.name = name
         sqlite = engine.dialect.name == "sqlite"
         self.file = Path(engine.url.database or "").resolve() if sqlite else None
-        self._made = False
+        self._checked = False  # that the tables are those of this code
         self._making = threading.Lock()
+        self._file_is: tuple[int, int] | None = None
+        self._rest: tuple[float, str] = (0.0, "")  # until when, and why
 
     def close(self) -> None:
         """Give all connections back."""
@@ -289,37 +273,83 @@ class Store:
                 versions=_forget_outcomes(connection, OUTCOME_HISTORY, forgotten),
                 answers=_forget_answers(connection, forgotten),
             )
-        if self.file is not None:
-            # SQLite leaves what it deletes in free pages and in its log.
-            with self._named(), self._engine.connect() as plain:
-                connection = plain.execution_options(creatorfit_no_transaction=True)
-                connection.exec_driver_sql("VACUUM")
-                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._sweep()
         return erased
+
+    def _sweep(self) -> None:
+        """Write the tables anew: what is deleted stays in free pages, logs and statistics else."""
+        with self._named():
+            if self.file is not None:
+                with self._connected(**{NO_TRANSACTION: True}) as connection:
+                    connection.exec_driver_sql("VACUUM")
+                    connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+                return
+            with self._connected(isolation_level="AUTOCOMMIT") as connection:
+                tables = ", ".join(table.name for table in METADATA.sorted_tables)
+                connection.exec_driver_sql(f"VACUUM (FULL, ANALYZE) {tables}")
 
     # ------------------------------------------------------------ connections
 
+    def prepare(self) -> None:
+        """Make the tables, or bring them up to this code; every other method does so by itself."""
+        self._look()
+
     @contextmanager
     def _transaction(self, *, writes: bool = False) -> Iterator[sa.Connection]:
-        self._make()
-        with self._named(), self._engine.connect() as plain:
-            connection = plain.execution_options(creatorfit_writes=writes)
-            with connection.begin():
+        self._look()
+        file_was = self._file_is
+        with self._named():
+            with self._connected(**{WRITES: writes}) as connection, connection.begin():
                 yield connection
+            if writes and self.file is not None and identity(self.file) != file_was:
+                raise StoreAway(f"{self.name}: its file was taken away while it was written to")
 
-    def _make(self) -> None:
-        """Make the tables that are not there, once in a process."""
-        with self._making:
-            if self._made:
-                return
-            with self._named():
-                if self.file is not None:
-                    self.file.parent.mkdir(parents=True, exist_ok=True)
-                with self._engine.connect() as plain:
-                    connection = plain.execution_options(creatorfit_writes=True)
-                    with connection.begin():
-                        _make_tables(connection, self.name)
-            self._made = True
+    def _look(self) -> None:
+        """See that the database is the one that was opened, with the tables of this code."""
+        if self.file is not None and self._file_is is not None:
+            found = identity(self.file)
+            if found != self._file_is:
+                # An open file is written to after it was deleted, and what it holds is lost.
+                self._engine.dispose()
+                self._checked = False
+            if found is None:
+                raise StoreAway(
+                    f"{self.name}: its file is gone: put it back; a process that is started anew "
+                    "begins with an empty one"
+                )
+        if not self._checked:
+            self._check()
+
+    def _check(self) -> None:
+        with self._named():
+            if self.file is not None:
+                self.file.parent.mkdir(parents=True, exist_ok=True)
+            with self._connected() as connection, connection.begin():
+                current = is_current(connection)
+            if not current:
+                with (
+                    self._making,
+                    self._connected(**{WRITES: True}) as connection,
+                    connection.begin(),
+                ):
+                    bring_up(connection, self.name)
+            if self.file is not None:
+                self._file_is = identity(self.file)
+            self._checked = True
+
+    @contextmanager
+    def _connected(self, **options: Any) -> Iterator[sa.Connection]:
+        until, why = self._rest
+        if time.monotonic() < until:
+            raise StoreAway(why)
+        try:
+            plain = self._engine.connect()
+        except SQLAlchemyError as error:
+            why = f"{self.name}: {first_line(error)}"
+            self._rest = (time.monotonic() + REST_SECONDS, why)
+            raise
+        with plain:
+            yield plain.execution_options(**options)
 
     @contextmanager
     def _named(self) -> Iterator[None]:
@@ -328,47 +358,18 @@ class Store:
             yield
         except DBAPIError as error:
             told = f"{self.name}: {first_line(error)}"
-            if getattr(error.orig, "sqlstate", None) in AGAIN:
+            if state_of(error) in AGAIN:
                 raise _BegunAtOnce(told) from None
-            raise StoreError(told) from None
+            # Whatever it was, perhaps another database is there when it is asked again.
+            self._checked = False
+            kind = StoreAway if isinstance(error, LATER) else StoreError
+            raise kind(told) from None
         except (SQLAlchemyError, OSError) as error:
-            raise StoreError(f"{self.name}: {first_line(error)}") from None
+            raise StoreAway(f"{self.name}: {first_line(error)}") from None
 
 
 class _BegunAtOnce(StoreError):
     """Another wrote the same rows in the meantime: begin again."""
-
-
-def _set_up_sqlite(connection: Any, _: object) -> None:
-    # SQLAlchemy begins transactions itself (`_begin_sqlite`), not the driver at the first write.
-    connection.isolation_level = None
-    # Readers do not wait for a writer; what was committed survives a loss of power.
-    connection.execute("PRAGMA journal_mode=WAL")
-    connection.execute("PRAGMA synchronous=FULL")
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    options = connection.get_execution_options()
-    if options.get("creatorfit_no_transaction"):
-        return
-    # One that reads first and then writes would be refused where another wrote in between.
-    writes = options.get("creatorfit_writes")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _make_tables(connection: sa.Connection, name: str) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
-    for table in METADATA.sorted_tables:
-        connection.execute(CreateTable(table, if_not_exists=True))
-        for index in table.indexes:
-            connection.execute(CreateIndex(index, if_not_exists=True))
-    found = connection.execute(sa.select(STORE_FORMAT.c.format)).scalars().all()
-    if not found:
-        connection.execute(sa.insert(STORE_FORMAT), {"format": FORMAT})
-    elif found != [FORMAT]:
-        told = ", ".join(str(number) for number in found)
-        raise StoreError(f"{name}: its format is {told}, but this code reads {FORMAT}")
 
 
 def _write(

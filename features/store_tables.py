@@ -11,15 +11,13 @@ import sqlalchemy as sa
 
 from features.schemas import TABLES
 
-FORMAT = 1  # of these tables; a database of another is refused
+# The last step of `features.migrations`, which must leave just these tables behind; and the table
+# that says which step a database is at. MLflow calls its own by Alembic's usual name.
+REVISION = "0002"
+VERSION_TABLE = "store_revision"
 
 METADATA = sa.MetaData()
 
-STORE_FORMAT = sa.Table(
-    "store_format",
-    METADATA,
-    sa.Column("format", sa.Integer, primary_key=True, autoincrement=False),
-)
 RECOMMENDATIONS = sa.Table(
     "recommendations",
     METADATA,

@@ -7,6 +7,7 @@ pickled. Knows nothing of training, and is never in the path of a request.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -25,7 +26,7 @@ import pandas as pd
 
 from features.catalogue import FEATURE_NAMES
 from features.forgotten import Forgotten
-from features.schemas import NoModel, RegistryError
+from features.schemas import BundleError, NoModel, RegistryError
 from models.bundle import CREATORS, MODEL_NAME, Bundle, load
 from models.conversion import ConversionModel
 from models.redact import held, redact
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 CHAMPION = "champion"
 BUNDLE_FOLDER = "bundle"
+FETCHING = ".fetch."  # begins the name of a folder that is being downloaded
+LOCK = ".lock"
 FLAVOUR = "creatorfit"
 KIND_TAG = "kind"
 FEATURES_TAG = "features_digest"
@@ -329,12 +332,16 @@ class Registry:
             raise NoModel(f"{MODEL_NAME} has no version or alias {which!r} in {self.tracking_uri}")
         return found
 
-    def fetch(self, version: Version, bundles: Path) -> Path:
+    def fetch(self, version: Version, bundles: Path, *, damaged: bool = False) -> Path:
         """Download a version's bundle, whole or not at all, unless it is there already.
+
+        Of several processes that share the folder one downloads, and the others wait for it.
 
         Args:
             version: Which.
-            bundles: Folder of bundles, one folder each, named by run.
+            bundles: Folder of bundles, one folder each, named by run. It may be read-only for who
+                fetches nothing that is not there.
+            damaged: The one that is there could not be loaded: put a sound one in its place.
 
         Returns:
             The bundle's folder.
@@ -344,23 +351,25 @@ class Registry:
             RegistryError: The registry is away, or the disk is full.
         """
         target = bundles / version.run_id
-        if target.exists():
+        if target.exists() and not damaged:
             return target
         import mlflow
 
         self.client  # noqa: B018 - sets the global tracking URI that the download uses
-        with _named_failures(str(bundles)):
-            bundles.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".fetch.", dir=bundles) as staging:
-            with _named_failures(self.tracking_uri):
-                uri = f"models:/{MODEL_NAME}/{version.version}/{BUNDLE_FOLDER}"
-                got = mlflow.artifacts.download_artifacts(uri, dst_path=staging)
-            load(Path(got))
-            try:
-                Path(got).replace(target)
-            except OSError as error:
-                if not target.exists():  # else another process was the first to put it there
-                    raise RegistryError(f"{target}: {error}") from error
+        with _one_at_a_time(bundles):
+            if target.exists() and (not damaged or _is_sound(target)):
+                return target  # another process was the first
+            for left in bundles.glob(f"{FETCHING}*"):  # by a process that was killed
+                shutil.rmtree(left, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix=FETCHING, dir=bundles) as staging:
+                with _named_failures(self.tracking_uri):
+                    uri = f"models:/{MODEL_NAME}/{version.version}/{BUNDLE_FOLDER}"
+                    got = mlflow.artifacts.download_artifacts(uri, dst_path=staging)
+                load(Path(got))
+                with _named_failures(str(target)):
+                    if target.exists():
+                        target.replace(Path(staging) / "damaged")
+                    Path(got).replace(target)
         return target
 
     def versions(self) -> list[Version]:
@@ -464,6 +473,25 @@ def save_model(path: str, mlflow_model: Any, folder: Path, bundle: Bundle, **_: 
         Path(path).mkdir(parents=True, exist_ok=True)
         mlflow_model.save(str(Path(path) / "MLmodel"))
     shutil.copytree(folder, Path(path) / BUNDLE_FOLDER)
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Hold a folder against other processes, which wait; it is let go when a process dies."""
+    with _named_failures(str(folder)):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / LOCK).open("a")
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _is_sound(folder: Path) -> bool:
+    try:
+        load(folder)
+    except BundleError:
+        return False
+    return True
 
 
 @contextmanager

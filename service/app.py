@@ -39,6 +39,8 @@ from service.wire import FieldError, Problem, fault_in_words, json_pointer
 log = logging.getLogger("creatorfit.app")
 
 PROBLEM_JSON = "application/problem+json"
+# When to ask again after a 503: a database that is locked or restarted is back within seconds.
+RETRY_AFTER_SECONDS = 5
 
 # The domain's failures as HTTP; what is not named here is the service's own fault.
 STATUS: dict[type[CreatorfitError], HTTPStatus] = {
@@ -72,9 +74,9 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
         holder = ModelHolder(settings)
-        store = open_store(settings.store_url)
+        store = open_store(settings.store_url, settings.database_wait_seconds)
         recorder = Recorder(store, settings.log_candidates)
-        await asyncio.to_thread(holder.refresh)
+        await asyncio.gather(asyncio.to_thread(holder.refresh), asyncio.to_thread(_prepare, store))
         polling = asyncio.create_task(holder.poll())
         yield {"holder": holder, "store": store, "recorder": recorder}
         polling.cancel()
@@ -101,12 +103,25 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     return app
 
 
+def _prepare(store: Store) -> None:
+    """Bring the tables up before requests come; where the database is away, one of them will."""
+    try:
+        store.prepare()
+    except StoreError as error:
+        log.warning("the database cannot be used yet: %s", error)
+
+
 def problem(
     status: HTTPStatus, detail: str, errors: list[FieldError] | None = None
 ) -> JSONResponse:
     """A problem document (RFC 9457)."""
     body = Problem(title=status.phrase, status=status, detail=detail, errors=errors or [])
-    return JSONResponse(body.model_dump(), status_code=status, media_type=PROBLEM_JSON)
+    headers = {}
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return JSONResponse(
+        body.model_dump(), status_code=status, headers=headers, media_type=PROBLEM_JSON
+    )
 
 
 async def _domain_failure(request: Request, error: Exception) -> JSONResponse:

@@ -1,8 +1,8 @@
 """Keeps what was served, beside the answers and never in their way.
 
-A thread writes to the database what requests leave in a queue. Where the database is away, or
-slower than requests come, what was served is dropped and counted: an answer never waits for it.
-Knows nothing of HTTP.
+A thread writes to the database what requests leave in a queue: the answers that are worth most
+first. While the database is away they wait for it; where more come than may wait, those worth least
+are dropped and counted: an answer never waits for any of it. Knows nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
-import queue
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from features.schemas import Brief, PlanRequest, StoreError
+from features.schemas import Brief, PlanRequest, StoreAway, StoreError
 from features.served_rows import Candidates
 from features.store import Answer, Kind, Store
 from features.windows import Floats, Ints
@@ -24,21 +23,49 @@ from models.ranker import Answered, Portfolio
 from models.scoring import Scored
 from models.served import candidates_of
 from service.reload import Served
+from service.waiting import Waiting
 
 log = logging.getLogger("creatorfit.recorder")
 
 # Of 200 candidates one answer is about 0.1 MB: a full queue is about 25 MB.
 QUEUE = 256
 CLOSE_SECONDS = 10.0
+# Between two tries while the database is away: the first, and the longest after doubling.
+AGAIN_SECONDS = (0.2, 5.0)
+# What an answer is worth, the least first. Any answer may be learned from later, one as well as
+# another. A plan was made to be booked by: outcomes will name it. And without the plan that was
+# asked for a campaign by name, that campaign has nothing to be compared with, nor to be steered by.
+WORTHS = ("recommendation", "planned", "portfolio", "campaign")
+
+
+def worth_of(answer: Answer) -> str:
+    """Which of `WORTHS` an answer is of; `planned` is a recommendation with a plan for a budget."""
+    if answer.campaign_id is not None:
+        return "campaign"
+    if answer.kind == "portfolio":
+        return "portfolio"
+    return "recommendation" if answer.plan is None else "planned"
 
 
 @dataclass
 class Counts:
-    """What became of the answers served since the start."""
+    """What became of the answers served since the start.
+
+    Attributes:
+        written: The database has them.
+        failed: The database refused them, or they could not be put into its form.
+        dropped_by: More waited than may, or the service ended before the database was back; by
+            what they were worth.
+    """
 
     written: int = 0
-    dropped: int = 0  # the queue was full
-    failed: int = 0  # the database did not take it
+    failed: int = 0
+    dropped_by: dict[str, int] = field(default_factory=lambda: dict.fromkeys(WORTHS, 0))
+
+    @property
+    def dropped(self) -> int:
+        """How many were dropped in all."""
+        return sum(self.dropped_by.values())
 
 
 class Recorder:
@@ -57,12 +84,25 @@ class Recorder:
         self.store = store
         self.at_most = at_most
         self.counts = Counts()
+        self._counting = threading.Lock()
         self._trouble: str | None = None
-        self._queue: queue.Queue[tuple[Answer, Candidates] | None] = queue.Queue(size)
+        self._waiting: Waiting[tuple[Answer, Candidates]] = Waiting(WORTHS, size)
+        self._again = threading.Event()  # no need to wait longer before the next try
+        self._closing = False
         self._thread: threading.Thread | None = None
         if background:
             self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
             self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """How many answers wait to be written."""
+        return len(self._waiting)
+
+    @property
+    def size(self) -> int:
+        """How many may wait."""
+        return self._waiting.size
 
     def record_answered(
         self, recommendation_id: str, served: Served, brief: Brief, answered: Answered
@@ -148,61 +188,76 @@ class Recorder:
             )
             if self._thread is None:
                 self._write(answer, candidates)
-            else:
-                self._queue.put_nowait((answer, candidates))
-        except queue.Full:
-            self.counts.dropped += 1
-            self._tell(f"more than {self._queue.maxsize} answers wait to be written")
-        except Exception:
+                return
+            lost = self._waiting.put(worth_of(answer), (answer, candidates))
+            if lost is not None:
+                self._drop(lost)
+                self._tell(f"more than {self.size} answers wait to be written")
+        except Exception as error:
             # Whatever it was, whoever asked gets the answer.
-            self.counts.failed += 1
-            log.exception("an answer is not kept")
+            self._fail(error)
 
     def flush(self, seconds: float) -> bool:
         """Wait until all that was served so far is written; say whether it is."""
-        deadline = time.monotonic() + seconds
-        while self._queue.unfinished_tasks and time.monotonic() < deadline:
-            time.sleep(0.005)
-        return not self._queue.unfinished_tasks
+        self._again.set()
+        return self._waiting.wait_empty(seconds)
 
     def close(self) -> None:
-        """Write what waits, for as long as `CLOSE_SECONDS`, and stop."""
+        """Write what waits, unless the database is away, for as long as `CLOSE_SECONDS`; stop."""
         if self._thread is None:
             return
-        self.flush(CLOSE_SECONDS)
-        try:
-            self._queue.put_nowait(None)
-        except queue.Full:
-            self.counts.dropped += self._queue.qsize()
-            return
+        self._closing = True
+        self._again.set()
+        self._waiting.close()
         self._thread.join(CLOSE_SECONDS)
+        lost = self._waiting.clear()
+        for worth in lost:
+            self._drop(worth)
+        if lost:
+            log.warning("%d answers are not kept: the service ends before they are", len(lost))
 
     def _run(self) -> None:
-        while True:
-            waiting = self._queue.get()
+        pause, longest = AGAIN_SECONDS
+        while (taken := self._waiting.take()) is not None:
+            worth, thing = taken
             try:
-                if waiting is None:
+                self._write(*thing)
+            except StoreAway as error:
+                self._tell(str(error), "waits to be kept")
+                self._again.clear()
+                lost = self._waiting.put_back(worth, thing)
+                if lost is not None:
+                    self._drop(lost)
+                if self._closing:
                     return
-                self._write(*waiting)
-            except Exception:
+                self._again.wait(pause)
+                pause = min(2 * pause, longest)
+                continue
+            except Exception as error:
                 # Whatever it was, the next answer is written all the same.
-                self.counts.failed += 1
-                log.exception("an answer is not kept")
-            finally:
-                self._queue.task_done()
+                self._fail(error)
+            self._waiting.done()
+            pause = AGAIN_SECONDS[0]
 
     def _write(self, answer: Answer, candidates: Candidates) -> None:
-        try:
-            self.store.record(answer, candidates)
-        except StoreError as error:
+        self.store.record(answer, candidates)
+        self.counts.written += 1
+        self._trouble = None
+
+    def _drop(self, worth: str) -> None:
+        with self._counting:
+            self.counts.dropped_by[worth] += 1
+
+    def _fail(self, error: Exception) -> None:
+        with self._counting:
             self.counts.failed += 1
+        if isinstance(error, StoreError):
             self._tell(str(error))
         else:
-            self.counts.written += 1
-            self._trouble = None
+            log.error("an answer is not kept", exc_info=error)
 
-    def _tell(self, trouble: str) -> None:
+    def _tell(self, trouble: str, becomes: str = "is not kept") -> None:
         """Warn once of each trouble, not once for each answer."""
         if trouble != self._trouble:
-            log.warning("what was served is not kept: %s", trouble)
+            log.warning("what was served %s: %s", becomes, trouble)
         self._trouble = trouble

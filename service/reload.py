@@ -10,9 +10,8 @@ import asyncio
 import dataclasses
 import json
 import logging
-import os
 import random
-import shutil
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -112,8 +111,7 @@ class ModelHolder:
             if not was_there:
                 raise
             log.warning("fetched again: %s", error)
-            shutil.rmtree(folder)
-            bundle = load(self.registry.fetch(version, self.settings.bundles))
+            bundle = load(self.registry.fetch(version, self.settings.bundles, damaged=True))
         self.served = self._shown(Served(version, bundle, datetime.now(UTC)))
 
     def _shown(self, served: Served) -> Served:
@@ -127,7 +125,8 @@ class ModelHolder:
     def _remember(self, version: Version) -> None:
         """Note what is served, for a start without the registry."""
         path = self.settings.bundles / LAST_GOOD
-        written = path.with_name(f".{LAST_GOOD}.{os.getpid()}")
+        # Not by process id: in containers that share the folder it is the same.
+        written = path.with_name(f".{LAST_GOOD}.{uuid.uuid4().hex}")
         try:
             written.write_text(json.dumps({"version": version.version, "run_id": version.run_id}))
             written.replace(path)

@@ -30,7 +30,13 @@ from service.routes import holder_of
 
 router = APIRouter()
 
-NOT_KEPT = {"model": wire.Problem, "description": "The database is away; nothing was kept"}
+NOT_KEPT: dict[str, Any] = {
+    "model": wire.Problem,
+    "description": "The database is away, locked or full; nothing was kept: send it again later",
+    "headers": {
+        "Retry-After": {"description": "In seconds", "schema": {"type": "integer", "minimum": 1}}
+    },
+}
 NO_MONEY = {"model": wire.Problem, "description": "What is left of the budget is not known"}
 ABSENT = {"model": wire.Problem, "description": "Nothing is known of it"}
 # An answer that was served a moment ago may still wait to be written.

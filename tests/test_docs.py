@@ -14,6 +14,7 @@ import pytest
 
 from docs.generate import COLUMN_NOTES, PAGES, TABLE_NOTES
 from features.schemas import TABLES
+from tests.conftest import database_of
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -51,6 +52,7 @@ def desk(tmp_path_factory):
         "PYTHONPATH": str(ROOT),
         "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
         "COLUMNS": "100",
+        **database_of(folder / "home"),
     }
     return folder, environment
 

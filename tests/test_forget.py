@@ -1,12 +1,14 @@
 """Creators who are forgotten are nowhere, and everything else stays as it was."""
 
+import dataclasses
 import json
 
 import lmdb
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import Silent, train
+import sqlalchemy as sa
+from conftest import TEST_DATABASE, Silent, train
 from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,9 @@ from hypothesis import strategies as st
 from features.forgotten import FILE, PLACEHOLDER, Forgotten, read_forgotten, write_forgotten
 from features.outcomes import Outcome
 from features.schemas import Brief, DataError
-from features.store import open_store
+from features.settings import HomeSettings
+from features.store import Erased, open_store
+from features.store_tables import METADATA
 from features.tables import read_tables
 from features.text import HashEncoder, VectorCache
 from models import ranker
@@ -24,9 +28,11 @@ from models.registry import Registry
 from service.app import create_app
 from service.reload import ModelHolder
 from service.settings import ServiceSettings
+from tests.test_store import answer, candidates, outcome
 from training import audit, offpolicy
 from training.forget import forget, own_texts
 from training.pipeline import read
+from training.settings import TrainingSettings
 
 BRIEF = {"brand": {"name": "Luma"}, "query": "A vegan serum; honest routines", "limit": 30}
 
@@ -43,16 +49,26 @@ def found_in(home, needles):
             data += frame.to_csv().encode() + "\n".join(
                 str(value) for name in frame for value in frame[name]
             ).encode("utf-8", "surrogatepass")
-        if path.name == "service.db":
-            store = open_store(f"sqlite:///{path}")
-            data += b" ".join(
-                str(name).encode() for _, rows in store.log() for name in rows.creator_id
-            )
-            store.close()
         there = [needle for needle in needles if needle.encode() in data]
         if there:
             held[str(path.relative_to(home))] = there
+    there = [
+        needle for needle in needles if needle in in_database(HomeSettings(home=home).store_url)
+    ]
+    if there:
+        held["the database"] = there
     return held
+
+
+def in_database(url):
+    """All that stands in the service's database, as text."""
+    store = open_store(url)
+    said = [str(name) for _, rows in store.log() for name in rows.creator_id]
+    with store._transaction() as connection:
+        for table in METADATA.sorted_tables:
+            said += [str(tuple(row)) for row in connection.execute(sa.select(table))]
+    store.close()
+    return "\n".join(said)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +113,7 @@ def test_a_creator_is_forgotten_everywhere_and_at_once(world):
         before = found_in(settings.home, needles)
         assert any("creators.parquet" in name for name in before)
         assert any(name.startswith("artifacts/") for name in before)
-        assert "service.db" in before or "service.db-wal" in before
+        assert "the database" in before
         (settings.home / "quarantine").mkdir(exist_ok=True)
         aside = settings.home / "quarantine" / "posts.jsonl"
         aside.write_text(
@@ -212,7 +228,9 @@ def test_nobody_to_forget_is_an_error_that_says_what_to_do(tmp_path, trained_hom
     assert not (tmp_path / "home").exists()
     # With nothing there yet, the list alone is made.
     found = forget(settings, ["c1"], Silent())
-    assert found.database is None and not found.left
+    # A server's database is there before anything is in it.
+    assert found.database == (None if TEST_DATABASE == "sqlite" else Erased(0, 0, 0))
+    assert not found.left
     assert [path.name for path in (tmp_path / "home").iterdir()] == [FILE]
 
 
@@ -233,8 +251,7 @@ def test_an_index_of_some_answers_as_the_whole_does(trained_home):
     assert np.array_equal(all_of_it.evidence.text, bundle.index.evidence.text)
 
 
-def test_outcomes_go_with_every_version(tmp_path):
-    store = open_store(f"sqlite:///{tmp_path}/service.db")
+def test_outcomes_go_with_every_version(store):
     rest = ("spring", "Luma", "a brief", 1, 2, None)
     for conversions in (1, 2):
         sent = [
@@ -246,5 +263,40 @@ def test_outcomes_go_with_every_version(tmp_path):
     assert (erased.outcomes, erased.versions, erased.answers) == (1, 2, 0)
     assert [kept.outcome.creator_id for kept in store.outcomes()] == ["b"]
     assert store.history("s-a") == [] and len(store.history("s-b")) == 2
+    if store.file is not None:
+        store.close()
+        assert b"s-a" not in store.file.read_bytes()
+
+
+def test_a_creator_is_forgotten_on_a_server_too(postgres, tmp_path):
+    """Not in any row, nor in the files of its tables: only its log has old pages for a while."""
+    settings = TrainingSettings(home=tmp_path / "home", database_url=postgres.new_schema())
+    gone, other = "the-one-who-is-to-be-forgotten", "somebody-else"
+    store = open_store(settings.database_url)
+    rows = dataclasses.replace(candidates(2), creator_id=np.array([gone, other], dtype=object))
+    brief = Brief.model_validate(BRIEF | {"lookalikes": [gone]}).model_dump_json()
+    store.record(answer("r1", brief=brief, plan='{"picked": []}'), rows)
+    sent = [outcome("s-gone", creator_id=gone), outcome("s-other", creator_id=other)]
+    store.write_outcomes(sent, 1)
+    store.write_outcomes([dataclasses.replace(sent[0], conversions=4)], 2)
+    postgres.execute("ANALYZE", "CHECKPOINT")
+    assert gone in in_database(settings.database_url)
+    assert in_files(postgres, gone)
+
+    found = forget(settings, [gone], Silent())
+    assert (found.database.outcomes, found.database.versions, found.database.answers) == (1, 2, 1)
+    assert found.left == ()
+    assert gone not in in_database(settings.database_url)
+    # What the server counted of values lies in a table of its own, which only its owner sweeps.
+    postgres.execute("VACUUM FULL pg_statistic", "CHECKPOINT")
+    assert in_files(postgres, gone) == []
+    assert [kept.outcome.creator_id for kept in store.outcomes()] == [other]
+    [(_, left)] = store.served(["r1"])
+    assert left.creator_id.tolist() == [PLACEHOLDER, other]
     store.close()
-    assert b"s-a" not in (tmp_path / "service.db").read_bytes()
+
+
+def in_files(server, text):
+    """Files of a server's tables that hold a text."""
+    files = [path for path in (server.folder / "base").rglob("*") if path.is_file()]
+    return [path for path in files if text.encode() in path.read_bytes()]

@@ -15,17 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.outcomes import read_outcomes
-from features.schemas import Brief, StoreError
+from features.schemas import Brief, PlanRequest
 from features.store import open_store
 from features.tables import read_tables
 from models import ranker
 from models.registry import Registry
 from models.served import candidates_of
 from service.app import create_app
-from service.recorder import Recorder
+from service.recorder import Recorder, worth_of
 from service.reload import ModelHolder
 from service.settings import ServiceSettings
-from service.wire import EXAMPLE_BRIEF
+from service.wire import EXAMPLE_BRIEF, EXAMPLE_PLAN
 from service.wire_outcomes import EXAMPLE_OUTCOME
 from tests.conftest import Silent, train
 from training.outcomes import merge, with_outcomes
@@ -289,57 +289,49 @@ def test_a_database_that_is_away_breaks_no_answer(service, tmp_path, caplog):
     with TestClient(create_app(service(tmp_path, database_url=AWAY))) as client:
         for _ in range(2):
             assert len(served(client)["items"]) == 5
-        recorder = client.app_state["recorder"]
-        assert recorder.flush(30)
-        assert dataclasses.asdict(recorder.counts) == {"written": 0, "dropped": 0, "failed": 2}
         response = post(client, sent(client, "away"))
         assert response.status_code == 503
         assert "secret" not in response.text
-    assert len([r for r in caplog.records if "is not kept" in r.message]) == 1
+        recorder = client.app_state["recorder"]
+        assert not recorder.flush(0.1) and recorder.counts.written == 0
+    assert (recorder.counts.dropped, recorder.counts.failed, recorder.waiting) == (2, 0, 0)
+    assert [r.message for r in caplog.records if "is not kept" in r.message] == []
+    told = [r.message for r in caplog.records if "waits to be kept" in r.message]
+    assert len(told) == 1 and "secret" not in told[0]
 
 
-class Slow:
-    """A store that takes one answer when it is let."""
-
-    def __init__(self):
-        self.gate = threading.Event()
-        self.kept = []
-
-    def record(self, answer, candidates):
-        self.gate.wait(30)
-        if answer.brand == "refused":
-            raise StoreError("refused")
-        if answer.brand == "broken":
-            raise RuntimeError("broken")
-        self.kept.append(answer.recommendation_id)
-
-
-def test_what_the_database_is_too_slow_for_is_dropped_and_counted(service, tmp_path):
+def test_what_is_served_is_dropped_by_what_it_is_worth(service, tmp_path):
+    """A plan for a campaign is kept where nothing else fits, whichever came first."""
     holder = ModelHolder(service(tmp_path))
     holder.refresh()
-    model, store = holder.current(), Slow()
-    recorder = Recorder(store, 10, size=3)
+    model, gate = holder.current(), threading.Event()
+    brief = Brief.model_validate(EXAMPLE_BRIEF | {"limit": 2})
+    bare = Brief.model_validate(EXAMPLE_BRIEF | {"limit": 2, "budget": None})
+    request = PlanRequest.model_validate(EXAMPLE_PLAN | {"campaign_id": None})
+    named = request.model_copy(update={"campaign_id": "k"})
+    kept = []
 
-    def ask(brand):
-        brief = Brief.model_validate(EXAMPLE_BRIEF | {"brand": {"name": brand}, "limit": 2})
-        found = ranker.answer(model.bundle, brief)
-        recommendation_id = str(uuid.uuid4())
-        recorder.record_answered(recommendation_id, model, brief, found)
-        return recommendation_id
+    class Shut:
+        def record(self, answer, candidates):
+            gate.wait(30)
+            kept.append(worth_of(answer))
 
-    ids = [ask(brand) for brand in ("a", "refused", "broken", "b")]
-    assert len(set(ids)) == 4
-    while recorder._queue.qsize() > 3:
-        pass
-    for _ in range(4):
-        ask("more")
-    store.gate.set()
+    recorder = Recorder(Shut(), 10, size=4)
+    for one in (brief, named, bare, request, named, brief, bare):
+        if isinstance(one, PlanRequest):
+            found = ranker.portfolio(model.bundle, one)
+            recorder.record_portfolio(str(uuid.uuid4()), model, one, found)
+        else:
+            found = ranker.answer(model.bundle, one)
+            recorder.record_answered(str(uuid.uuid4()), model, one, found)
+    assert recorder.waiting <= 4
+    gate.set()
     recorder.close()
-    counts = recorder.counts
-    assert counts.failed == 2
-    assert counts.dropped >= 3
-    assert counts.written == len(store.kept) == 8 - 2 - counts.dropped
-    assert ids[0] in store.kept
+    # The first may have been in hand before anything else came.
+    assert kept[-4:] == ["campaign", "campaign", "portfolio", "planned"]
+    assert recorder.counts.written == len(kept) <= 5
+    assert recorder.counts.dropped_by["recommendation"] == 2
+    assert recorder.counts.dropped == 7 - len(kept)
 
 
 def test_what_waits_is_written_before_the_service_ends(service, tmp_path):

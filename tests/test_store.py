@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ from features.schemas import TABLES, StoreError
 from features.served_rows import ESTIMATES, Candidates, from_parquet, to_parquet, to_table
 from features.store import Answer, open_store, open_store_if_there
 from features.table_rules import DTYPES, broken_rules
+from tests.conftest import NAMES_EACH_DATABASE, ON_EITHER_DATABASE
 from training.served import COLUMNS
 
 ROOT = Path(__file__).parents[1]
@@ -29,30 +31,6 @@ DAY_US = 86_400_000_000
 SHARED = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-
-
-def new_url(kind, request, folder):
-    """A database of its own, or a schema of one."""
-    if kind == "sqlite":
-        return f"sqlite:///{folder}/sub folder/service.db"
-    server = request.getfixturevalue("postgres_url")
-    name = f"t{uuid.uuid4().hex}"
-    engine = sa.create_engine(server, poolclass=sa.NullPool)
-    with engine.begin() as connection:
-        connection.execute(sa.text(f"CREATE SCHEMA {name}"))
-    return f"{server}&options=-csearch_path%3D{name}"
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request, tmp_path):
-    return new_url(request.param, request, tmp_path)
-
-
-@pytest.fixture
-def store(url):
-    store = open_store(url)
-    yield store
-    store.close()
 
 
 def outcome(key="s1", **changed):
@@ -315,6 +293,13 @@ def test_an_answer_is_whole_or_not_there(store):
 # ---------------------------------------------------------------- the database itself
 
 
+def test_every_file_that_uses_the_database_runs_on_either():
+    uses = re.compile(r"\b(create_app|open_store|store_url|database_of)\b")
+    listed = {*ON_EITHER_DATABASE, *NAMES_EACH_DATABASE}
+    files = {path.name: path.read_text() for path in (ROOT / "tests").glob("test_*.py")}
+    assert {name for name, text in files.items() if uses.search(text)} <= listed <= set(files)
+
+
 def test_what_was_acknowledged_is_there_after_the_process_is_killed(tmp_path):
     url = f"sqlite:///{tmp_path}/service.db"
     code = (
@@ -332,18 +317,6 @@ def test_what_was_acknowledged_is_there_after_the_process_is_killed(tmp_path):
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # FULL
     store.close()
-
-
-def test_a_database_of_another_format_is_refused(url):
-    store = open_store(url)
-    store.outcomes()
-    with store._engine.connect() as connection, connection.begin():
-        connection.execute(sa.text("UPDATE store_format SET format = 99"))
-    store.close()
-    other = open_store(url)
-    with pytest.raises(StoreError, match="its format is 99, but this code reads 1"):
-        other.outcomes()
-    other.close()
 
 
 def test_a_database_that_is_not_there_is_made_only_by_whoever_writes(tmp_path):

@@ -10,9 +10,11 @@ import urllib.request
 
 import pytest
 
+from models.bundle import load
 from service.reload import ModelHolder
 from service.settings import ServiceSettings
 from tests.conftest import Silent, train
+from training.forget import forget
 
 PATIENCE_SECONDS = 120
 
@@ -70,6 +72,15 @@ def test_a_server_by_one_setting(server, trained_home, tmp_path):
     holder = ModelHolder(elsewhere)
     assert holder.refresh()
     assert holder.current().bundle.manifest == trained.bundle.manifest
+    # Who is forgotten is taken out of what the server holds, and is not fetched again.
+    creator = str(trained.bundle.index.creators["creator_id"].iloc[0])
+    found = forget(settings, [creator], Silent())
+    assert found.versions == tuple(one.version for one in holder.registry.versions())
+    assert found.left == ()
+    for version in holder.registry.versions():
+        anew = load(holder.registry.fetch(version, tmp_path / "anew"))
+        assert creator not in anew.index.creators["creator_id"].tolist()
+        assert len(anew.index) == len(trained.bundle.index) - 1
     end()
     restarted = ModelHolder(elsewhere)
     assert restarted.refresh()

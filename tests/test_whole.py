@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from features.settings import HomeSettings
 from features.store import open_store
+from tests.conftest import database_of
 
 ROOT = Path(__file__).parents[1]
 BRIEF = ROOT / "examples" / "brief.json"
@@ -19,7 +21,7 @@ def run(*arguments, home, check=True, module=True):
     import os
 
     environment = os.environ | {"CREATORFIT_HOME": str(home), "CREATORFIT_ENCODER": "hash"}
-    environment["CREATORFIT_THREADS"] = "1"
+    environment |= {"CREATORFIT_THREADS": "1"} | database_of(home)
     command = [sys.executable, *(["-m"] if module else []), *map(str, arguments)]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=ROOT, env=environment, check=False
@@ -63,7 +65,7 @@ def test_what_was_served_is_stored_and_audited(home):
     found = json.loads(run("training", "audit", "--json", home=home).stdout)
     assert found["answers"] >= 1 and found["rows"] >= len(answer["items"])
     assert (found["differing"], found["skipped"]) == (0, 0)
-    store = open_store(f"sqlite:///{home}/service.db")
+    store = open_store(HomeSettings(home=home).store_url)
     assert answer["recommendation_id"] in store.answers([answer["recommendation_id"]])
     store.close()
     none = run("training", "audit", home=home / "another")

@@ -192,6 +192,8 @@ def read_stored(store_url: str) -> Served:
         )
     finally:
         store.close()
+    if not parts:
+        raise DataError(f"nothing was served yet: {store.name} has no recommendation")
     return _served(RawTable(SERVED, parts), store.name)
 
 
