@@ -11,7 +11,6 @@ import numpy as np
 
 from features.catalogue import FEATURE_NAMES
 from features.facts import brand_code, brief_text
-from features.language import detect
 from features.pair import BriefProfile, pair_features
 from features.schemas import Brief, Objective
 from features.vectors import snap
@@ -121,14 +120,15 @@ def score_places(bundle: Bundle, brief: Brief, profile: BriefProfile, places: In
 def brief_profile(bundle: Bundle, brief: Brief) -> BriefProfile:
     """Encode a brief. Lookalikes pull its vector to the middle between it and their topics."""
     text = brief_text(brief.query, brief.brand.vertical)
-    vector = bundle.encoder.encode([text])[0]
+    read = bundle.reader.read(text)
+    vector = read.vector
     places = indexes.lookalike_places(bundle.index, brief)
     if places:
         profiles = bundle.index.profiles
         weighted = profiles.topics[places] * profiles.topic_share[places][:, :, np.newaxis]
         vector = snap(vector + snap(weighted.sum(axis=(0, 1))))
     return profile_brief(
-        bundle.niche, bundle.projection, vector, detect([text])[0], brand_code(brief.brand.name)
+        bundle.niche, bundle.projection, vector, read.language, brand_code(brief.brand.name)
     )
 
 
