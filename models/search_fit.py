@@ -53,10 +53,12 @@ class Money:
     Attributes:
         log_cost: Logarithm of it, ``(n,)``; NaN where nothing tells.
         gifting: Who takes a product instead, ``(n,)``.
+        usual: What is taken where nothing tells.
     """
 
     log_cost: Floats
     gifting: NDArray[np.bool_]
+    usual: float = 0.0
 
 
 def search_for(known: Known, index: Index, model: Model, prices: PriceModel | None) -> Search:
@@ -67,7 +69,9 @@ def search_for(known: Known, index: Index, model: Model, prices: PriceModel | No
         told = prices.estimate(values[:, PLATFORM].astype(np.int64), values[:, FOLLOWERS_LOG])[0]
         price = np.where(np.isnan(price), told, price)
     gifting = index.creators["accepts_gifting"].fillna(False).to_numpy(bool)
-    money = Money(np.log(np.maximum(price, 1.0)), gifting)
+    log_cost = np.log(np.maximum(price, 1.0))
+    told = log_cost[~np.isnan(log_cost)]
+    money = Money(log_cost, gifting, float(np.median(told)) if len(told) else 0.0)
     return fit_search(index.profiles, model, money, _briefs(known, index.profiles))
 
 
@@ -88,6 +92,14 @@ def _briefs(known: Known, profiles: Profiles) -> list[BriefProfile]:
     ]
 
 
+@dataclass(frozen=True)
+class Taught:
+    """What a model taught the search: the weights, and the briefs that it was asked about."""
+
+    weights: Weights
+    briefs: tuple[BriefProfile, ...]
+
+
 def fit_search(
     profiles: Profiles,
     model: Model,
@@ -104,49 +116,51 @@ def fit_search(
         briefs: Such as will be asked about, at least one.
         seed: Of the creators drawn.
     """
+    taught = teach(profiles, model, briefs, seed)
+    return searchable(taught, vectors_of(profiles, model, money, taught))
+
+
+def teach(
+    profiles: Profiles, model: Model, briefs: Sequence[BriefProfile], seed: int = 0
+) -> Taught:
+    """Fit the weights on some of the creators; arguments as for `fit_search`."""
     n = len(profiles.subject)
-    rng = np.random.default_rng(seed)
     chosen = [briefs[place] for place in _far_apart(briefs, REFERENCES)]
-    sample = np.sort(rng.permutation(n)[:SAMPLE]).astype(np.int64)
-    weights = _fit(profiles, model, sample, chosen)
-    priors = np.concatenate(
-        [
-            _priors(profiles, model, places, chosen, weights)
-            for places in np.array_split(np.arange(n), max(1, -(-n // CHUNK)))
-        ]
-    )
+    drawn = np.random.default_rng(seed).permutation(n)[:SAMPLE]
+    sample = np.sort(drawn).astype(np.int64)
+    return Taught(_fit(profiles, model, sample, chosen), tuple(chosen))
+
+
+def vectors_of(profiles: Profiles, model: Model, money: Money, taught: Taught) -> Vectors:
+    """Creators' vectors, ``(n, width)``; each depends on its creator alone."""
     paid = _paid(money)
-    # Ranges of the 8 bits: of a sample, and of whoever has the largest and smallest priors.
-    ends = np.concatenate([priors.argmin(axis=0), priors.argmax(axis=0), paid.argmin(axis=0)])
-    shown = np.union1d(rng.permutation(n)[:CHUNK], ends)
-    index = faiss.IndexScalarQuantizer(
-        _vectors(profiles, shown[:1], priors[shown[:1]], paid[shown[:1]]).shape[1],
-        faiss.ScalarQuantizer.QT_8bit,
-        faiss.METRIC_INNER_PRODUCT,
-    )
-    index.train(_vectors(profiles, shown, priors[shown], paid[shown]))
+    n = len(profiles.subject)
+    parts = []
     for places in np.array_split(np.arange(n), max(1, -(-n // CHUNK))):
-        index.add(_vectors(profiles, places, priors[places], paid[places]))
-    return Search(weights, index)
+        told = [
+            profiles.subject[places].astype(np.float64),
+            np.nan_to_num(profiles.mix[places]),
+            np.nan_to_num(profiles.posts_language[places]),
+            _priors(profiles, model, places, taught),
+            paid[places],
+        ]
+        parts.append(padded(np.concatenate(told, axis=1)))
+    return np.concatenate(parts)
 
 
-def _vectors(profiles: Profiles, places: Ints, priors: Floats, money: Floats) -> Vectors:
-    """Creators' vectors, ``(n, width)``, with their priors and what `query_of` says of money."""
-    parts = [
-        profiles.subject[places].astype(np.float64),
-        np.nan_to_num(profiles.mix[places]),
-        np.nan_to_num(profiles.posts_language[places]),
-        priors,
-        money,
-    ]
-    return padded(np.concatenate(parts, axis=1))
+def searchable(taught: Taught, vectors: Vectors) -> Search:
+    """The search among creators of some vectors, ``(n, width)``, kept in 8 bits."""
+    index = faiss.IndexScalarQuantizer(
+        vectors.shape[1], faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
+    )
+    index.train(vectors)
+    index.add(vectors)
+    return Search(taught.weights, index)
 
 
 def _paid(money: Money) -> Floats:
     """What `query_of` weighs of money, ``(n, 3)``: less cost without gifts, with, and who."""
-    known = ~np.isnan(money.log_cost)
-    usual = float(np.median(money.log_cost[known])) if known.any() else 0.0
-    cost = np.where(known, money.log_cost, usual)
+    cost = np.where(np.isnan(money.log_cost), money.usual, money.log_cost)
     gifting = money.gifting.astype(np.float64)
     return np.column_stack([-cost * (1 - gifting), -cost * gifting, gifting])
 
@@ -196,14 +210,9 @@ def _fit(profiles: Profiles, model: Model, sample: Ints, briefs: Sequence[BriefP
     return Weights(*(float(weight) for weight in weights))
 
 
-def _priors(
-    profiles: Profiles,
-    model: Model,
-    places: Ints,
-    briefs: Sequence[BriefProfile],
-    weights: Weights,
-) -> Floats:
+def _priors(profiles: Profiles, model: Model, places: Ints, taught: Taught) -> Floats:
     """What the model says of creators beyond the weights, of score and log reach, ``(n, 2)``."""
+    weights, briefs = taught.weights, taught.briefs
     near = min(NEAREST, len(briefs))
     every = np.array([weights.subject, weights.match, weights.leading, weights.language])
     product = np.stack([_parts(profiles, places, brief) @ every for brief in briefs])
