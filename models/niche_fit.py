@@ -71,9 +71,15 @@ def learn(examples: Examples, guess: Floats, seed: int) -> Learned:
 
 def softmax(logits: Floats) -> Floats:
     """Shares ``(n, K)`` whose logarithms differ as the logits do; each row by itself."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    shares: Floats = powers / powers.sum(axis=1, keepdims=True)
-    return shares
+    return _shares(logits - logits.max(axis=1, keepdims=True))[0]
+
+
+def _shares(below_top: Floats) -> tuple[Floats, Floats]:
+    """Shares, made in place of logits less their row's largest, and the sums of powers."""
+    powers = np.exp(below_top, out=below_top)
+    sums = powers.sum(axis=1, keepdims=True)
+    shares: Floats = np.divide(powers, sums, out=powers)
+    return shares, sums[:, 0]
 
 
 def sum_by(owner: Ints, size: int) -> csr_array:
@@ -112,15 +118,17 @@ def _regress(rows: Floats, label: Ints, start: Floats, c: float) -> tuple[Floats
     counts = np.bincount(label, minlength=size)
     weight = (len(label) / ((counts > 0).sum() * np.maximum(counts, 1)))[label]
     offset = rows @ start.T
-    target = np.eye(size)[label]
+    own = np.arange(len(label)), label
 
     def loss(flat: Floats) -> tuple[float, Floats]:
         step, bias = flat[:-size].reshape(size, dim), flat[-size:]
         logits = offset + rows @ step.T + bias
         top = logits.max(axis=1, keepdims=True)
-        total = top[:, 0] + np.log(np.exp(logits - top).sum(axis=1))
-        value = (weight * (total - (logits * target).sum(axis=1))).sum()
-        slope = (softmax(logits) - target) * weight[:, np.newaxis]
+        right = logits[own]
+        slope, sums = _shares(np.subtract(logits, top, out=logits))
+        value = (weight * (top[:, 0] + np.log(sums) - right)).sum()
+        slope[own] -= 1.0
+        slope *= weight[:, np.newaxis]
         gradient = slope.T @ rows + step / c
         return (
             float(value + np.square(step).sum() / (2 * c)),

@@ -44,7 +44,10 @@ from models.projection import Projection, Spread
 
 MAX_TOPICS = 3
 NICHE_PERIOD = "MS"  # pandas' name for the starts of calendar months
-MOST_LABELLED = 4_000  # creators a niche model learns from
+# Creators a niche model learns from, at most. Of 28 niches of a simulated world with the default
+# encoder, 125 labelled creators told 0.803 of others right, 500 0.830, 1,000 and 2,000 0.837; a fit
+# takes twice the time of twice as many.
+MOST_LABELLED = 2_000
 RECENT_POSTS = 60  # a niche mix and topics are made of at most so many of the latest posts
 HALF_LIFE_DAYS = 90.0  # of a post's weight in the mix and the topics
 WEIGHT_UNIT = 1024  # weights are whole numbers, so that weighted sums of vectors are exact

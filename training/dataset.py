@@ -217,10 +217,16 @@ def draw_candidates(known: Known, rows: Rows, seed: int) -> Candidates:
     each = int(np.clip(MAX_DRAWN // max(len(campaigns), 1), 1, DRAWN_PER_CAMPAIGN))
     last_resolved = np.zeros(len(campaigns), dtype=np.int64)
     np.maximum.at(last_resolved, inverse, rows.resolved_us)
+    numbers = np.arange(len(campaigns))
+    if len(campaigns) > MAX_DRAWN:
+        numbers = np.sort(rng.choice(numbers, MAX_DRAWN, replace=False))
+    by_campaign = np.argsort(inverse, kind="stable")
+    edges = np.searchsorted(inverse[by_campaign], np.arange(len(campaigns) + 1))
     creators, of = [], []
-    for number, row in enumerate(first):
-        could = first_post < rows.started_us[row]
-        could[outcomes.creator[rows.outcome[inverse == number]]] = False
+    for number in numbers.tolist():
+        could = first_post < rows.started_us[first[number]]
+        chose = by_campaign[edges[number] : edges[number + 1]]
+        could[outcomes.creator[rows.outcome[chose]]] = False
         others = np.flatnonzero(could)
         drawn = rng.choice(others, min(each, len(others)), replace=False)
         creators.append(drawn)
