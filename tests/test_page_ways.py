@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qs, quote
 
-from tests.browsing import BRIEF, RESULTS, until
+from tests.browsing import BRIEF, PLAN, RESULTS, until
 
 
 def test_from_a_brief_to_the_file(open_page):
@@ -105,6 +105,11 @@ def test_four_are_compared_and_one_is_kept(open_page):
     page.reload()
     page.get_by_role("link", name=re.compile("^Shortlist")).click()
     page.get_by_role("link", name=handle).wait_for()
+    page.get_by_role("button", name="Copy the handles").click()
+    page.get_by_role("button", name=re.compile("^(Copied|The browser does not)")).wait_for()
+    page.get_by_role("button", name=f"Remove {handle}").click()
+    page.get_by_text("Nobody is on it yet").wait_for()
+    assert page.evaluate("document.activeElement.tagName") == "H1"
 
 
 def test_a_campaign_against_its_forecast(open_page, campaign):
@@ -112,12 +117,69 @@ def test_a_campaign_against_its_forecast(open_page, campaign):
     page.get_by_text("Where the rest should go").wait_for()
     page.locator(".action").first.wait_for()
     assert page.get_by_text(re.compile(r"^12 came; .* were to be expected")).count() == 1
-    assert page.locator("section[aria-labelledby=by] tbody tr").count() == 3
+    assert page.get_by_role("region", name="By creator").locator("tbody tr").count() == 3
     page.get_by_label("Weeks left").fill("0")
     page.get_by_role("button", name="Ask again").click()
     wrong = page.locator("[data-pointer='/query/weeks_left'] .wrong")
     wrong.wait_for()
     open_page.complaints.clear()  # the browser tells of every answer that is an error
+
+
+def test_campaigns_are_listed_and_any_is_opened_by_name(open_page, campaign):
+    page = open_page("#/campaign")
+    row = page.locator("tbody tr", has_text=campaign)
+    row.wait_for()
+    told = dict(
+        zip(page.locator("thead th").all_text_contents(), row.locator("th, td").all(), strict=True)
+    )
+    assert told["Brand"].text_content() == BRIEF["brand"]["name"]
+    assert (told["Outcomes"].text_content(), told["Conversions"].text_content()) == ("3", "12")
+    row.get_by_role("link", name=campaign).click()
+    page.get_by_text("Where the rest should go").wait_for()
+    page.get_by_role("link", name="Campaigns").click()
+    page.get_by_label("Campaign", exact=True).fill("nothing of the kind")
+    page.get_by_role("button", name="Open").click()
+    page.get_by_role("alert").get_by_text("Nothing is known of it").wait_for()
+    page.get_by_role("link", name="All campaigns").click()
+    row.wait_for()
+    open_page.complaints.clear()
+
+
+def test_a_plan_is_kept_as_a_campaigns(open_page):
+    page = open_page(PLAN)
+    page.get_by_label("Keep it as the plan of campaign").fill("kept/by page")
+    page.get_by_role("button", name="Keep the plan").click()
+    page.get_by_role("link", name="Open the campaign").click()
+    page.get_by_role("heading", name="kept/by page").wait_for()
+    page.get_by_text("No outcome came in yet.").wait_for()
+    page.get_by_role("link", name="Campaigns").click()
+    page.get_by_role("link", name="kept/by page").wait_for()
+
+
+def test_a_budget_beyond_the_curve_has_a_curve_of_its_own(open_page):
+    page = open_page(PLAN)
+    page.wait_for_selector(".chart canvas")
+    least = float(page.get_by_label("Budget", exact=True).get_attribute("min"))
+    page.get_by_label("Exactly, USD").fill(str(int(least / 2)))
+    page.keyboard.press("Tab")
+    until(page, f"document.querySelector('input[type=range]')?.max == {least}")
+    page.locator(".chart canvas, .chart .soft").first.wait_for()
+    brief = json.loads(parse_qs(page.url.split("?")[1])["brief"][0])
+    assert brief["budget"]["amount"] == least / 2
+
+
+def test_what_is_printed_says_why_and_by_which_model(open_page):
+    page = open_page()
+    page.evaluate("window.print = () => {}")
+    page.evaluate("where => { location.hash = where; }", RESULTS)
+    page.locator("li.creator").nth(30).wait_for()
+    page.get_by_role("button", name="Print").click()
+    page.emulate_media(media="print")
+    assert page.locator("li.creator .reasons").first.is_visible()
+    assert page.locator("li.creator details[open]").count() == 50
+    assert "Model" in page.locator("#foot-model").text_content()
+    assert page.locator("#foot-model").is_visible()
+    assert not page.get_by_role("button").first.is_visible()
 
 
 def test_an_error_stands_at_its_field(open_page):
