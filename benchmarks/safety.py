@@ -12,7 +12,12 @@ nothing of how many flags on real creators are right.
 learn from: its figures only say that nothing was lost since. ``held_out`` (``tests/``) was written
 with the rules and the training examples frozen: the first run had precision 0.916 and recall 0.724.
 Nothing was changed for it since; exceptions for horror films, "bombing on stage", the dead lift and
-"hot take", seen in simulated captions, were added after.
+"hot take", seen in simulated captions, were added after. So were 66 harmless captions on identity,
+pride and health in ``dev``, for "Bisexual and proud" had been taken for ``adult``.
+
+``identity`` (``tests/``) asks after that alone: 42 harmless captions by or about people whom such
+flags would hurt, and 7 risky ones against or about them. Written together with those added to
+``dev``, nothing was fitted to it.
 
 Two earlier parts were held out once and are in ``dev`` now. The first was written just before the
 rules, and in view while they were written: recall 0.986, which meant nothing. The second, written
@@ -36,7 +41,9 @@ from features.safety import RISK_TOPICS, find_risks, risks_of
 from features.text import DEFAULT_ENCODER, load_encoder
 from training.safety_fit import Example, dev_examples, fit_risks, labels_of, read_examples
 
-HELD_OUT = Path(__file__).parent.parent / "tests" / "safety_examples.jsonl"
+TESTS = Path(__file__).parent.parent / "tests"
+HELD_OUT = TESTS / "safety_examples.jsonl"
+IDENTITY = TESTS / "safety_identity.jsonl"
 SPEED_TEXTS = 20_000
 
 Labels = NDArray[np.bool_]
@@ -45,6 +52,11 @@ Labels = NDArray[np.bool_]
 def held_out_examples() -> list[Example]:
     """The written examples that nothing was fitted to."""
     return read_examples(HELD_OUT.read_text(encoding="utf-8"))
+
+
+def identity_examples() -> list[Example]:
+    """Captions on identity and health that nothing was fitted to."""
+    return read_examples(IDENTITY.read_text(encoding="utf-8"))
 
 
 def score(found: Labels, true: Labels) -> Counts:
@@ -75,7 +87,7 @@ def _print_part(name: str, examples: Sequence[Example], found: Labels) -> None:
         print(_row(f"  {language}", int(rows.sum()), score(found[rows], true[rows])))
     harmless = ~true.any(axis=1)
     alarms = int(found[harmless].any(axis=1).sum())
-    print(f"  harmless look-alikes flagged: {alarms} of {int(harmless.sum())}")
+    print(f"  harmless captions flagged: {alarms} of {int(harmless.sum())}")
 
 
 def _print_errors(name: str, examples: Sequence[Example], found: Labels) -> None:
@@ -93,25 +105,28 @@ def main() -> None:
     """Print the tables."""
     options = [option for option in sys.argv[1:] if option.startswith("--")]
     names = [option for option in sys.argv[1:] if not option.startswith("--")]
-    dev, held_out = dev_examples(), held_out_examples()
-    found = {
-        ("dev", "rules"): risks_of([example.text for example in dev]),
-        ("held_out", "rules"): risks_of([example.text for example in held_out]),
+    parts = {
+        "dev": dev_examples(),
+        "held_out": held_out_examples(),
+        "identity": identity_examples(),
     }
+    texts_of = {name: [example.text for example in part] for name, part in parts.items()}
+    found = {(name, "rules"): risks_of(texts) for name, texts in texts_of.items()}
     if "--no-vectors" not in options:
         with tempfile.TemporaryDirectory() as home:
             encoder = load_encoder(names[0] if names else DEFAULT_ENCODER, Path(home))
             model = fit_risks(encoder)
-            flags = model.flags(encoder.encode([example.text for example in held_out]))
-        found["held_out", "rules and vectors"] = found["held_out", "rules"] | flags
+            for name in ("held_out", "identity"):
+                flags = model.flags(encoder.encode(texts_of[name]))
+                found[name, "rules and vectors"] = found[name, "rules"] | flags
     head = f"{'':28}{'examples':>9}{'precision':>11}{'recall':>8}{'false alarms':>14}{'misses':>8}"
     print(head)
     for (name, how), flagged in found.items():
-        _print_part(f"{name}, {how}", dev if name == "dev" else held_out, flagged)
+        _print_part(f"{name}, {how}", parts[name], flagged)
     if "--errors" in options:
         for (name, how), flagged in found.items():
-            _print_errors(f"{name}, {how}:", dev if name == "dev" else held_out, flagged)
-    texts = [example.text for example in dev]
+            _print_errors(f"{name}, {how}:", parts[name], flagged)
+    texts = texts_of["dev"]
     texts = (texts * (SPEED_TEXTS // len(texts) + 1))[:SPEED_TEXTS]
     started = time.process_time()
     risks_of(texts)

@@ -28,6 +28,7 @@ from features.served_rows import (
     without_names,
 )
 from features.sql import first_line
+from features.store_campaigns import CampaignLine, recent_campaigns
 from features.store_engine import (
     LATER,
     NO_TRANSACTION,
@@ -253,6 +254,11 @@ class Store:
             latest = RECOMMENDATIONS.c.served_at_us.desc()
             found = connection.execute(sa.select(RECOMMENDATIONS).where(of_it).order_by(latest))
             return kept, [Answer(**row) for row in found.mappings()]
+
+    def campaigns(self, at_most: int) -> list[CampaignLine]:
+        """The campaigns that were last asked for or heard of, the latest first."""
+        with self._transaction() as connection:
+            return recent_campaigns(connection, at_most)
 
     def _kept(self, query: sa.Select[Any]) -> list[Kept]:
         with self._transaction() as connection:

@@ -23,10 +23,12 @@ from models.stage import Stage
 INTERVAL = 0.8  # `low` and `high` bound the middle 80%
 KNOWLEDGE = FEATURE_NAMES.index("past_impressions_log")
 SIGMAS = float(ndtri((1 + INTERVAL) / 2))  # of a normal, to either side
-# Share of the variance of creators' log rates that all creators of a brief have in common. With it
-# P10 to P90 of plans held 0.83 of what came in two simulated worlds (`benchmarks.portfolios 901
-# 902`), of 0.80 that should be; `outlook.Assumptions.shared_share` is the like of it, measured
-# otherwise, among creators whom a campaign booked.
+# Share of the variance of creators' log rates that all creators of a brief have in common. Set by
+# what whole plans have to hold: with it P10 to P90 held 0.83 of what came in two simulated worlds
+# (`benchmarks.portfolios 901 902`), of 0.80 that should be. Not `outlook.Assumptions.shared_share`
+# (0.4), though of the same kind: nothing corrects this one, and it stands too for what the creators
+# of a plan have in common in reach, which is drawn apart; that one is of rates alone, measured on
+# the errors of those that ran, and the campaign's own outcomes correct it as they come.
 TOGETHER = 0.5
 LOG_SHAPES = (-5.0, 10.0)  # bounds of the logarithm of a Gamma's shape
 LOG_SHAPE_KNOTS = 2_001

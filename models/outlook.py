@@ -41,7 +41,8 @@ class Assumptions:
         shared_share: Share of the uncertainty of rates that all creators of the campaign have in
             common: an offer that sells better or worse than such offers do. Of what the
             model was off by for 290 creators in 29 campaigns of simulated world 801, campaigns had
-            about 40% of the variance.
+            about 40% of the variance. Only where a belief begins: outcomes correct it. What plans
+            take before any came is `conversion.TOGETHER`, which stands for more than rates.
         reach_unknown: Share of followers that one post reaches, where followers are unknown.
         again: What a person reached again is worth, against one reached for the first time.
         tries_a_week: The quantile of what a post brings that money goes by is 1 - 1 / (1 + this

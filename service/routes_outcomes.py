@@ -97,6 +97,15 @@ def get_outcome(request: Request, sponsorship_id: SponsorshipId) -> wire_outcome
     return wire_outcomes.outcome(history)
 
 
+@router.get("/v1/campaigns", summary="Campaigns, the latest first", responses={503: NOT_KEPT})
+def get_campaigns(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=500, description="At most so many")] = 50,
+) -> wire_outcomes.CampaignsResponse:
+    """List the campaigns that plans were asked for by name or outcomes came of."""
+    return wire_outcomes.campaigns(_store(request).campaigns(limit + 1), limit)
+
+
 # Before the next, whose path takes in whatever follows.
 @router.get(
     "/v1/campaigns/{campaign_id:path}/allocation",

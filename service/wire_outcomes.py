@@ -13,6 +13,7 @@ from pydantic import Field, WithJsonSchema
 from features.outcomes import FROM_ANSWER, TABLE
 from features.schemas import DEFAULT_RESOLVE_DAYS, TABLES, Budget
 from features.store import Kept, Written
+from features.store_campaigns import CampaignLine
 from models.campaign import Campaign, CreatorResult
 from service.wire import ForecastWire, IntervalWire, Wire, moment
 
@@ -182,6 +183,30 @@ class CampaignForecastWire(Wire):
     )
 
 
+class CampaignLineWire(Wire):
+    """A campaign, in short."""
+
+    campaign_id: str
+    brand: str = Field(description="Of its latest answer or outcome")
+    first_asked_at: datetime | None = Field(
+        description="When an answer was asked for it by name; null where none was"
+    )
+    last_asked_at: datetime | None
+    last_outcome_at: datetime | None = Field(
+        description="When an outcome of it last came in or was corrected"
+    )
+    answers: int = Field(description="Asked for it by name")
+    outcomes: int
+    conversions: int = Field(description="Of its outcomes")
+
+
+class CampaignsResponse(Wire):
+    """The campaigns that were last asked for or heard of, the latest first."""
+
+    campaigns: list[CampaignLineWire]
+    more: bool = Field(description="There are others; ask with a higher limit")
+
+
 class CampaignResponse(Wire):
     """A campaign so far against what was promised of it."""
 
@@ -215,6 +240,30 @@ def _version(kept: Kept) -> OutcomeWire:
     return OutcomeWire(
         **plain, **times, revision=kept.revision, received_at=moment(kept.received_at_us)
     )
+
+
+def campaigns(found: list[CampaignLine], limit: int) -> CampaignsResponse:
+    """The first of the campaigns found, which are one more than asked for where there are more."""
+    return CampaignsResponse(
+        campaigns=[
+            CampaignLineWire(
+                campaign_id=line.campaign_id,
+                brand=line.brand,
+                first_asked_at=_moment(line.first_asked_at_us),
+                last_asked_at=_moment(line.last_asked_at_us),
+                last_outcome_at=_moment(line.last_outcome_at_us),
+                answers=line.answers,
+                outcomes=line.outcomes,
+                conversions=line.conversions,
+            )
+            for line in found[:limit]
+        ],
+        more=len(found) > limit,
+    )
+
+
+def _moment(at_us: int | None) -> datetime | None:
+    return None if at_us is None else moment(at_us)
 
 
 def campaign(found: Campaign) -> CampaignResponse:

@@ -43,7 +43,8 @@ LONG = (
     "test_whole.py",
     "test_newcomer.py",
     "test_docs.py",
-    "test_page.py",
+    "test_page_ways.py",
+    "test_page_views.py",
     "test_pipeline.py",
     "test_outcomes.py",
     "test_tracking_server.py",
@@ -265,3 +266,61 @@ def trained_home(tmp_path_factory: pytest.TempPathFactory) -> TrainedHome:
     registry = Registry(settings.registry_uri, settings.artifacts)
     registry.promote(trained.version.version, "the tests need a model of outcomes")
     return TrainedHome(settings, source, trained, world)
+
+
+# ---------------------------------------------------------------- the page in a browser
+
+
+@pytest.fixture(scope="module")
+def page_service(trained_home: TrainedHome) -> Iterator[str]:
+    """The address of a service that serves the trained model."""
+    from service.settings import ServiceSettings
+    from tests.browsing import serving
+
+    home = trained_home.settings
+    Registry(home.registry_uri, home.artifacts).promote(
+        trained_home.trained.version.version, "a test"
+    )
+    with serving(ServiceSettings(home=home.home)) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A headless Chromium."""
+    from tests.browsing import browsing
+
+    with browsing() as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_page(chromium: Any, page_service: str) -> Iterator[Any]:
+    """Open an address of the page; what the browser complains of fails the test."""
+    contexts: list[Any] = []
+    complaints: list[str] = []
+
+    def opened(where: str = "", **options: Any) -> Any:
+        options = {"viewport": {"width": 1280, "height": 900}, "locale": "en-US"} | options
+        context = chromium.new_context(**options)
+        context.set_default_timeout(15_000)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+        page.goto(page_service + where)
+        return page
+
+    opened.complaints = complaints  # type: ignore[attr-defined]
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def campaign(page_service: str) -> str:
+    """A campaign that is there, with a plan and outcomes."""
+    from tests.browsing import make_campaign
+
+    return make_campaign(page_service)

@@ -235,6 +235,26 @@ def test_whatever_is_sent_is_read_or_refused_by_name(records):
         assert name in records[int(number)] or name in ("resolved_at", "clicks", "conversions")
 
 
+def test_campaigns_are_listed_the_latest_first(client):
+    for key in ("listed/1", "listed/2"):
+        assert post(client, sent(client, key, campaign_id=key)).status_code == 200
+    body = EXAMPLE_BRIEF | {"campaign_id": "listed/1"}
+    assert client.post("/v1/portfolios", json=body).status_code == 200
+    assert client.app_state["recorder"].flush(10)
+    found = client.get("/v1/campaigns", params={"limit": 2}).json()
+    first, second = found["campaigns"]
+    assert (first["campaign_id"], second["campaign_id"]) == ("listed/1", "listed/2")
+    assert (first["answers"], first["outcomes"], first["conversions"]) == (1, 1, 12)
+    assert (second["answers"], second["first_asked_at"]) == (0, None)
+    assert first["first_asked_at"] == first["last_asked_at"] >= first["last_outcome_at"]
+    everything = client.get("/v1/campaigns", params={"limit": 500}).json()
+    assert everything["more"] is False
+    one = client.get("/v1/campaigns", params={"limit": 1}).json()
+    assert one["more"] is True and one["campaigns"] == [first]
+    for limit in (0, 501, "many"):
+        assert client.get("/v1/campaigns", params={"limit": limit}).status_code == 422
+
+
 def test_what_is_unknown_is_not_found(client):
     for path in ("/v1/outcomes/nothing", "/v1/campaigns/nothing"):
         response = client.get(path)

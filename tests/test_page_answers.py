@@ -11,7 +11,8 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.schemas import BriefError, PlanRequest
+from features.safety import RISK_TOPICS
+from features.schemas import PLATFORMS, TIERS, BriefError, Filters, PlanRequest
 from features.windows import MICROSECONDS_PER_DAY
 from models import ranker
 from models.curve import budgets_around, curve
@@ -21,6 +22,7 @@ from models.months import MONTHS_KEPT, months_of
 from models.registry import Registry
 from service import export
 from service.app import create_app
+from service.routes_page import WEB
 from service.settings import ServiceSettings
 from service.wire import EXAMPLE_BRIEF
 
@@ -208,6 +210,29 @@ def test_the_page_comes_with_a_strict_policy(client):
     assert not re.search(r"<script(?![^>]* src=)|<style| on\w+=|style=", page.text)
     for path in set(re.findall(r'(?:src|href)="(web/[^"]+)"', page.text)):
         assert client.get(path).status_code == 200
+
+
+def test_the_page_names_what_the_contract_names():
+    """Its lists of platforms, tiers, risks and filters are its own: they must not fall behind."""
+
+    def words(file, name):
+        text = (WEB / file).read_text()
+        [body] = re.findall(rf"const {name} = [\[{{](.*?)[\]}}];", text, re.S)
+        keys = re.findall(r"^  (\w+):", body, re.M)
+        return set(keys or re.findall(r'"(\w+)"', body))
+
+    filters = set(Filters.model_fields) | {"audience", "lookalikes"}
+    assert words("format.js", "PLATFORMS") == set(PLATFORMS)
+    assert words("form.js", "RISKS") == set(RISK_TOPICS)
+    assert words("map.js", "TIERS") == {name for name, _ in TIERS}
+    assert words("pool.js", "NAMES") == filters
+
+
+def test_no_file_of_the_page_makes_elements_of_text():
+    unsafe = re.compile(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|Function\("
+    )
+    assert not [file.name for file in WEB.glob("*.js") if unsafe.search(file.read_text())]
 
 
 def test_the_documentation_keeps_its_own_scripts(client):

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.safety import held_out_examples, score
+from benchmarks.safety import held_out_examples, identity_examples, score
 from features import safety, safety_words
 from features.facts import Asks
 from features.safety import EXCERPT_CHARS, RISK_TOPICS, excerpt, find_risks, matches, risks_of
@@ -59,6 +59,14 @@ def test_dev_examples_are_found_as_well_as_they_were() -> None:
     found = score(risks_of(DEV_TEXTS), labels_of(DEV))
     assert found.precision is not None and found.precision >= 0.99
     assert found.recall is not None and found.recall >= 0.99
+
+
+def test_who_somebody_is_is_no_risk() -> None:
+    """By the rules; what vectors make of it `benchmarks.safety` says."""
+    harmless = [one for one in DEV + identity_examples() if not one.topics]
+    assert [one.text for one in harmless if find_risks(one.text)] == []
+    assert len({one.language for one in identity_examples()}) == 7
+    assert not {one.text for one in identity_examples()} & set(DEV_TEXTS)
 
 
 def test_doctests() -> None:

@@ -21,6 +21,7 @@ from features.outcomes import TABLE, Outcome, frame_of, outcomes_of, read_outcom
 from features.schemas import TABLES, StoreError
 from features.served_rows import ESTIMATES, Candidates, from_parquet, to_parquet, to_table
 from features.store import Answer, open_store, open_store_if_there
+from features.store_campaigns import CampaignLine
 from features.table_rules import DTYPES, broken_rules
 from tests.conftest import NAMES_EACH_DATABASE, ON_EITHER_DATABASE
 from training.served import COLUMNS
@@ -281,6 +282,20 @@ def test_a_campaign_has_the_answers_asked_for_it_and_those_its_outcomes_name(sto
     assert [one.outcome.sponsorship_id for one in kept] == ["s1"]
     assert [one.recommendation_id for one in answers] == ["r2", "r1"]
     assert store.campaign("nothing") == ([], [])
+
+
+def test_campaigns_are_listed_by_what_was_last_heard_of_them(store):
+    for number, (key, campaign) in enumerate({"r1": "k1", "r2": None, "r3": "k2"}.items()):
+        asked = answer(key, served_at_us=number, campaign_id=campaign, brand=f"Luma {number}")
+        store.record(asked, candidates(2))
+    store.write_outcomes([outcome("s1"), outcome("s2"), outcome("s3", campaign_id="k3")], 50)
+    store.write_outcomes([outcome("s2", conversions=9, brand="Luma late")], 60)
+    assert store.campaigns(9) == [
+        CampaignLine("k1", "Luma late", 0, 0, 60, 1, 2, 12),
+        CampaignLine("k3", "Luma", None, None, 50, 0, 1, 3),
+        CampaignLine("k2", "Luma 2", 2, 2, None, 1, 0, 0),
+    ]
+    assert [line.campaign_id for line in store.campaigns(2)] == ["k1", "k3"]
 
 
 def test_an_answer_is_whole_or_not_there(store):

@@ -2,9 +2,10 @@
 
 Ridge regression of each topic's label, with the score from which a text is flagged set so that of
 the examples flagged, each judged by a model that has not seen it, nine in ten carry the risk.
-Examples are `safety_examples.jsonl`, half of them harmless look-alikes, and simulated captions that
-the rules find harmless: without those, a plain caption is too rare a sight (of 1,625 real ones, 131
-were flagged that the rules let pass; with them 25). Knows nothing of creators.
+Examples are `safety_examples.jsonl`, half of them harmless look-alikes (who somebody is and whom
+they love, health and what schools teach of it among them), and simulated captions that the rules
+find harmless: without those, a plain caption is too rare a sight (of 1,625 real ones, 131 were
+flagged that the rules let pass; with them 25). Knows nothing of creators.
 """
 
 from __future__ import annotations

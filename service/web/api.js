@@ -24,7 +24,11 @@ async function ask(path, options = {}) {
   } catch {
     // What answered is no service of ours, such as a proxy.
   }
-  throw new Problem(response.status, body.detail ?? `The service answered ${response.status}.`, body.errors ?? []);
+  throw new Problem(
+    response.status,
+    body.detail ?? `The service answered ${response.status}.`,
+    body.errors ?? [],
+  );
 }
 
 const sent = (body, signal) => ({

@@ -39,7 +39,10 @@ async function route() {
   window.scrollTo(0, 0);
   try {
     if (!page) {
-      add(root, [h("h1", null, "There is no such page"), h("p", null, h("a", { href: "#/" }, "Write a brief"))]);
+      add(root, [
+        h("h1", null, "There is no such page"),
+        h("p", null, h("a", { href: "#/" }, "Write a brief")),
+      ]);
     } else {
       const show = page.show ?? (await page.load()).show;
       if (signal.aborted) return;
@@ -47,7 +50,10 @@ async function route() {
     }
   } catch (error) {
     if (error.name === "AbortError" || signal.aborted) return;
-    root.replaceChildren(h("h1", null, page?.title ?? "Error"), failure(error, () => route()));
+    root.replaceChildren(
+      h("h1", null, page?.title ?? "Error"),
+      failure(error, () => route()),
+    );
     announce("That did not work");
   } finally {
     clearTimeout(busy);
@@ -72,7 +78,10 @@ function showCount() {
 async function showModel() {
   try {
     const model = await get("v1/model");
-    const kind = model.model.kind === "heuristic" ? "orders by rules, claims no rate" : "learned from outcomes";
+    const kind =
+      model.model.kind === "heuristic"
+        ? "orders by rules, claims no rate"
+        : "learned from outcomes";
     document.getElementById("simulated").hidden = !model.model.simulated;
     document.getElementById("foot-model").textContent =
       `Model ${model.model.version}, ${kind}; data to ${time(model.as_of)}.`;

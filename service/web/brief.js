@@ -1,13 +1,14 @@
 // The brief as it stands in the address, and what can be done to it.
 
-export const ASK_AT_ONCE = 50;
+const ASK_AT_ONCE = 50;
 
 export const EXAMPLES = [
   {
     title: "A vegan serum",
     brief: {
       brand: { name: "Luma" },
-      query: "Launch of a fragrance-free vegan serum for sensitive skin; honest routines, no filters.",
+      query:
+        "Launch of a fragrance-free vegan serum for sensitive skin; honest routines, no filters.",
       filters: { follower_count: { min: 5000, max: 100000 } },
       budget: { amount: 5000 },
     },
@@ -16,7 +17,8 @@ export const EXAMPLES = [
     title: "Trail running shoes",
     brief: {
       brand: { name: "Fernfell" },
-      query: "Light trail running shoes for beginners: first hills, muddy paths, training plans people can keep.",
+      query:
+        "Light trail running shoes for beginners: first hills, muddy paths, plans that people keep.",
       objective: "value",
       budget: { amount: 3000 },
     },
@@ -25,7 +27,8 @@ export const EXAMPLES = [
     title: "A cosy strategy game",
     brief: {
       brand: { name: "Tallow Games" },
-      query: "A cosy strategy game about running a village bakery. Let's plays, first impressions, indie games.",
+      query:
+        "A cosy strategy game about running a village bakery. First impressions and let's plays.",
       objective: "conversions",
       filters: { platforms: ["youtube", "twitch", "tiktok"] },
     },
@@ -52,7 +55,8 @@ export function read(params, name = "brief") {
 /** A JSON merge patch (RFC 7396) applied. */
 export function merged(target, patch) {
   if (patch === null || typeof patch !== "object" || Array.isArray(patch)) return patch;
-  const out = target !== null && typeof target === "object" && !Array.isArray(target) ? { ...target } : {};
+  const out =
+    target !== null && typeof target === "object" && !Array.isArray(target) ? { ...target } : {};
   for (const [name, value] of Object.entries(patch)) {
     if (value === null) delete out[name];
     else out[name] = merged(out[name], value);
@@ -68,7 +72,9 @@ export function tidy(value) {
   for (const [name, part] of Object.entries(value)) {
     const clean = tidy(part);
     const empty =
-      clean === null || clean === undefined || clean === "" ||
+      clean === null ||
+      clean === undefined ||
+      clean === "" ||
       (Array.isArray(clean) && !clean.length) ||
       (typeof clean === "object" && !Array.isArray(clean) && !Object.keys(clean).length);
     if (!empty) out[name] = clean;

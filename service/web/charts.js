@@ -12,20 +12,39 @@ export function interval(value, most, label) {
     "svg.interval",
     { viewBox: `0 0 ${WIDE} 12`, preserveAspectRatio: "none", role: "img", "aria-label": label },
     svg("line.axis", { x1: 0, x2: WIDE, y1: 6, y2: 6 }),
-    svg("rect.range", { x: low, width: Math.max(high - low, 0.6).toFixed(2), y: 3, height: 6, rx: 1 }),
-    svg("rect.mark", { x: Math.max(0, at(value.estimate) - 0.6).toFixed(2), width: 1.2, y: 0, height: 12 }),
+    svg("rect.range", {
+      x: low,
+      width: Math.max(high - low, 0.6).toFixed(2),
+      y: 3,
+      height: 6,
+      rx: 1,
+    }),
+    svg("rect.mark", {
+      x: Math.max(0, at(value.estimate) - 0.6).toFixed(2),
+      width: 1.2,
+      y: 0,
+      height: 12,
+    }),
   );
 }
 
 /** A part of a whole. */
 export function bar(share, tone = "") {
-  return h(`span.bar${tone && `.${tone}`}`, { "aria-hidden": "true", "--share": `${(Math.max(0, Math.min(share, 1)) * 100).toFixed(1)}%` }, h("i"));
+  return h(
+    `span.bar${tone && `.${tone}`}`,
+    { "aria-hidden": "true", "--share": `${(Math.max(0, Math.min(share, 1)) * 100).toFixed(1)}%` },
+    h("i"),
+  );
 }
 
 /** What a reason adds or takes away, from the middle out. */
 export function lean(value, most) {
   const share = Math.min(Math.abs(value) / (most || 1), 1) * 50;
-  return h(`span.lean.${value < 0 ? "down" : "up"}`, { "aria-hidden": "true", "--share": `${share.toFixed(1)}%` }, h("i"));
+  return h(
+    `span.lean.${value < 0 ? "down" : "up"}`,
+    { "aria-hidden": "true", "--share": `${share.toFixed(1)}%` },
+    h("i"),
+  );
 }
 
 /** What came against a forecast's range. */
@@ -36,7 +55,12 @@ export function standing(low, middle, high, came, label) {
     "svg.standing",
     { viewBox: `0 0 ${WIDE} 20`, preserveAspectRatio: "none", role: "img", "aria-label": label },
     svg("line.axis", { x1: 0, x2: WIDE, y1: 10, y2: 10 }),
-    svg("rect.range", { x: at(low), width: Math.max(at(high) - at(low), 0.6).toFixed(2), y: 5, height: 10 }),
+    svg("rect.range", {
+      x: at(low),
+      width: Math.max(at(high) - at(low), 0.6).toFixed(2),
+      y: 5,
+      height: 10,
+    }),
     svg("rect.mark", { x: at(middle), width: 0.6, y: 5, height: 10 }),
     svg("rect.came", { x: Math.max(0, at(came) - 0.5).toFixed(2), width: 1, y: 0, height: 20 }),
   );
@@ -47,7 +71,8 @@ const darkness = matchMedia("(prefers-color-scheme: dark)");
 darkness.addEventListener("change", () => drawn.forEach((redraw) => redraw()));
 
 /** A colour of the style sheet. */
-export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+export const colour = (name) =>
+  getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
 /**
  * A line chart that keeps to its place's width and the reader's colours, until `signal`.
@@ -62,7 +87,11 @@ export async function lines(place, data, options, signal) {
   const width = () => Math.max(200, Math.floor(place.clientWidth));
   const draw = () => {
     chart?.destroy();
-    chart = new UPlot({ height: 220, legend: { show: false }, ...options(UPlot), width: width() }, data, place);
+    chart = new UPlot(
+      { height: 220, legend: { show: false }, ...options(UPlot), width: width() },
+      data,
+      place,
+    );
   };
   draw();
   const sized = new ResizeObserver(() => {
@@ -86,7 +115,9 @@ export async function lines(place, data, options, signal) {
 
 function loadStyle() {
   if (document.getElementById("uplot-style")) return;
-  document.head.append(h("link", { id: "uplot-style", rel: "stylesheet", href: "web/vendor/uPlot.min.css" }));
+  document.head.append(
+    h("link", { id: "uplot-style", rel: "stylesheet", href: "web/vendor/uPlot.min.css" }),
+  );
 }
 
 /** An axis in the page's colours. */

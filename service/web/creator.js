@@ -4,6 +4,7 @@ import { at, get } from "./api.js";
 import { axis, bar, colour, lines } from "./charts.js";
 import { add, h, outside, put } from "./dom.js";
 import * as format from "./format.js";
+import { facts, panel, scrolled, table } from "./parts.js";
 import { about, creatorLink, listButton, posts, risks, warnings } from "./row.js";
 import { failure, waiting } from "./states.js";
 
@@ -16,24 +17,43 @@ export async function show(root, params, signal) {
   const one = await get(at("creators", id), signal);
   if (signal.aborted) return;
   document.title = `${one.handle} · creatorfit`;
-  const alike = h("section.panel", { "aria-labelledby": "alike" }, h("h2", { id: "alike" }, "Creators like this one"), waiting("Looking"));
+  const alike = panel("Creators like this one", waiting("Looking"));
   put(
     root,
-    h("div.title", null, h("div", null, h("h1", null, one.handle), one.display_name && one.display_name !== one.handle && h("p", null, one.display_name), about(one), one.bio && h("p.bio", null, one.bio), one.url && h("p", null, outside(one.url, "Open the profile"))), listButton(one)),
+    h("div.title", null, who(one), listButton(one)),
     warnings(one),
-    facts(one),
-    h("div.two", null, section("What it is about", shares(one.niches.slice(0, SHARES_SHOWN).map((niche) => [niche.label, niche.share]))), audience(one)),
+    figures(one),
+    h(
+      "div.two",
+      null,
+      panel(
+        "What it is about",
+        shares(one.niches.slice(0, SHARES_SHOWN).map((niche) => [niche.label, niche.share])),
+      ),
+      audience(one),
+    ),
     history(one, signal),
     collaborations(one),
-    h("div.two", null, section("Latest posts", posts(one.recent_posts)), alike),
-    one.safety?.risks?.length > 0 && section("Brand safety", risks(one.safety)),
+    h("div.two", null, panel("Latest posts", posts(one.recent_posts)), alike),
+    one.safety?.risks?.length > 0 && panel("Brand safety", risks(one.safety)),
     signals(one),
   );
   try {
     const found = await get(at("creators", id, `/similar?limit=${ALIKE}`), signal);
     alike.lastChild.replaceWith(
       found.items.length
-        ? h("ul.plainlist", null, found.items.map((other) => h("li", null, h("span", null, creatorLink(other), about(other)), h("span.soft", null, `${format.percent(other.match)} alike`))))
+        ? h(
+            "ul.plainlist",
+            null,
+            found.items.map((other) =>
+              h(
+                "li",
+                null,
+                h("span", null, creatorLink(other), about(other)),
+                h("span.soft", null, `${format.percent(other.match)} alike`),
+              ),
+            ),
+          )
         : h("p.soft", null, "Nobody is much like this one."),
     );
   } catch (error) {
@@ -41,83 +61,195 @@ export async function show(root, params, signal) {
   }
 }
 
-const section = (title, ...children) => h("section.panel", null, h("h2", null, title), ...children);
-
-function facts(one) {
-  const said = (name) => one.signals.find((signal) => signal.feature === name)?.text ?? "–";
-  const fact = (term, text) => h("div", null, h("dt", null, term), h("dd", null, text ?? "–"));
+function who(one) {
+  const { display_name: name } = one;
   return h(
-    "dl.facts",
+    "div",
     null,
-    fact("Followers", format.count(one.follower_count)),
-    fact("Engagement rate", said("engagement_rate")),
-    fact("A post", one.price_per_post === null ? "not known" : format.money(one.price_per_post, one.currency)),
-    fact("Takes products", one.accepts_gifting === null ? "not known" : one.accepts_gifting ? "yes" : "no"),
-    fact("Country", one.country && format.country(one.country)),
-    fact("Language", one.language && format.language(one.language)),
-    fact("Last post", format.date(one.last_posted_at)),
+    h("h1", null, one.handle),
+    name && name !== one.handle && h("p", null, name),
+    about(one),
+    one.bio && h("p.bio", null, one.bio),
+    one.url && h("p", null, outside(one.url, "Open the profile")),
   );
+}
+
+function figures(one) {
+  const engagement = one.signals.find((signal) => signal.feature === "engagement_rate");
+  const gifts = { true: "yes", false: "no" }[one.accepts_gifting] ?? "not known";
+  const price =
+    one.price_per_post === null ? "not known" : format.money(one.price_per_post, one.currency);
+  return facts([
+    ["Followers", format.count(one.follower_count)],
+    ["Engagement rate", engagement?.text],
+    ["A post", price],
+    ["Takes products", gifts],
+    ["Country", one.country && format.country(one.country)],
+    ["Language", one.language && format.language(one.language)],
+    ["Last post", format.date(one.last_posted_at)],
+  ]);
 }
 
 function shares(rows) {
   if (!rows.length) return h("p.soft", null, "Not known.");
-  return h("ul.shares", null, rows.map(([name, share]) => h("li", null, h("span", null, name), bar(share), h("span.figure", null, format.percent(share)))));
+  return h(
+    "ul.shares",
+    null,
+    rows.map(([name, share]) =>
+      h(
+        "li",
+        null,
+        h("span", null, name),
+        bar(share),
+        h("span.figure", null, format.percent(share)),
+      ),
+    ),
+  );
 }
 
 function audience(one) {
-  const kinds = [...new Set((one.audience ?? []).map((part) => part.dimension))];
-  return section(
+  const parts = one.audience ?? [];
+  const kinds = [...new Set(parts.map((part) => part.dimension))];
+  const named = (kind) => (part) => [(AUDIENCE[kind] ?? String)(part.code), part.share];
+  const of = (kind) => parts.filter((part) => part.dimension === kind).slice(0, SHARES_SHOWN);
+  const lists = kinds.map((kind) => [h("h4", null, kind), shares(of(kind).map(named(kind)))]);
+  return panel(
     "Its audience",
-    kinds.length ? kinds.map((kind) => [h("h4", null, kind), shares(one.audience.filter((part) => part.dimension === kind).slice(0, SHARES_SHOWN).map((part) => [(AUDIENCE[kind] ?? String)(part.code), part.share]))]) : h("p.soft", null, "The tables tell nothing of it."),
+    kinds.length ? lists : h("p.soft", null, "The tables tell nothing of it."),
   );
 }
 
 function history(one, signal) {
   const months = one.history ?? [];
-  const place = section("Over time");
+  const place = panel("Over time");
   if (months.length < 2) {
-    add(place, h("p.soft", null, "This model was trained before months were kept, or there are too few posts: train again to see them."));
+    add(
+      place,
+      h(
+        "p.soft",
+        null,
+        "There are too few posts, or this model was trained before months were kept: train again.",
+      ),
+    );
     return place;
   }
   const engagement = h("div.chart");
   const sponsored = h("div.chart");
+  const drawn = (title, chart, legend) => h("div", null, h("h4", null, title), legend, chart);
+  const key = (text, tone) => h("span.key", { "--key": `var(--${tone})` }, text);
   add(place, [
-    h("div.two", null, h("div", null, h("h4", null, "Engagement: likes and comments for each follower"), engagement), h("div", null, h("h4", null, "Posts a month, and those of them that are sponsored"), h("p.legend", null, h("span.key", { "--key": "var(--range)" }, "posts"), h("span.key", { "--key": "var(--down)" }, "sponsored")), sponsored)),
-    h("details.signals", null, h("summary", null, "In figures"), h("div.scroll", { tabindex: 0, role: "region", "aria-label": "Month by month" }, h("table", null, h("thead", null, h("tr", null, ["Month", "Posts", "Sponsored", "Engagement", "Followers"].map((text, column) => h(column ? "th.n" : "th", { scope: "col" }, text)))), h("tbody", null, months.map((row) => h("tr", null, h("th", { scope: "row" }, format.monthName(row.month)), h("td.n", null, format.count(row.posts)), h("td.n", null, `${format.count(row.sponsored)} (${format.percent(row.sponsored / row.posts)})`), h("td.n", null, format.rate(row.engagement)), h("td.n", null, format.count(row.followers)))))))),
+    h(
+      "div.two",
+      null,
+      drawn("Engagement: likes and comments for each follower", engagement),
+      drawn(
+        "Posts a month, and those of them that are sponsored",
+        sponsored,
+        h("p.legend", null, key("posts", "range"), key("sponsored", "down")),
+      ),
+    ),
+    h(
+      "details.signals",
+      null,
+      h("summary", null, "In figures"),
+      scrolled("Month by month", monthly(months)),
+    ),
   ]);
   const times = months.map((row) => Date.parse(`${row.month}-01T00:00:00Z`) / 1000);
-  const dated = () => axis((value) => format.monthName(new Date(value * 1000).toISOString().slice(0, 7)), { space: 90 });
+  const dated = () =>
+    axis((value) => format.monthName(new Date(value * 1000).toISOString().slice(0, 7)), {
+      space: 90,
+    });
   const common = { cursor: { show: false } };
   requestAnimationFrame(() => {
-    lines(engagement, [times, months.map((row) => row.engagement)], () => ({
-      ...common,
-      scales: { y: { range: (_, __, high) => [0, (high || 1) * 1.1] } },
-      axes: [dated(), axis((value) => format.rate(value), { size: 52 })],
-      series: [{}, { stroke: colour("accent"), width: 2, points: { show: true, size: 5, fill: colour("accent") }, spanGaps: true }],
-    }), signal);
-    lines(sponsored, [times, months.map((row) => row.posts), months.map((row) => row.sponsored)], (UPlot) => ({
-      ...common,
-      scales: { y: { range: (_, __, high) => [0, Math.max(high, 1) * 1.1] } },
-      axes: [dated(), axis((value) => (Number.isInteger(value) ? format.count(value) : ""), { size: 36 })],
-      series: [{}, column(UPlot, "range"), column(UPlot, "down")],
-    }), signal);
+    lines(
+      engagement,
+      [times, months.map((row) => row.engagement)],
+      () => ({
+        ...common,
+        scales: { y: { range: (_, __, high) => [0, (high || 1) * 1.1] } },
+        axes: [dated(), axis((value) => format.rate(value), { size: 52 })],
+        series: [
+          {},
+          {
+            stroke: colour("accent"),
+            width: 2,
+            points: { show: true, size: 5, fill: colour("accent") },
+            spanGaps: true,
+          },
+        ],
+      }),
+      signal,
+    );
+    lines(
+      sponsored,
+      [times, months.map((row) => row.posts), months.map((row) => row.sponsored)],
+      (UPlot) => ({
+        ...common,
+        scales: { y: { range: (_, __, high) => [0, Math.max(high, 1) * 1.1] } },
+        axes: [
+          dated(),
+          axis((value) => (Number.isInteger(value) ? format.count(value) : ""), { size: 36 }),
+        ],
+        series: [{}, column(UPlot, "range"), column(UPlot, "down")],
+      }),
+      signal,
+    );
   });
   return place;
 }
 
-const column = (UPlot, name) => ({ stroke: colour(name), fill: colour(name), width: 0, paths: UPlot.paths.bars({ size: [0.65, 26] }), points: { show: false } });
+function monthly(months) {
+  const columns = [
+    "Month",
+    ...["Posts", "Sponsored", "Engagement", "Followers"].map((title) => ({ title, number: true })),
+  ];
+  const line = (row) => [
+    format.monthName(row.month),
+    format.count(row.posts),
+    `${format.count(row.sponsored)} (${format.percent(row.sponsored / row.posts)})`,
+    format.rate(row.engagement),
+    format.count(row.followers),
+  ];
+  return table(columns, months.map(line));
+}
+
+const column = (UPlot, name) => ({
+  stroke: colour(name),
+  fill: colour(name),
+  width: 0,
+  paths: UPlot.paths.bars({ size: [0.65, 26] }),
+  points: { show: false },
+});
 
 function collaborations(one) {
-  const place = section("Past collaborations");
-  if (!one.collaborations.length) {
-    add(place, h("p.soft", null, "None is known."));
-    return place;
-  }
-  const rows = [...one.collaborations].reverse();
-  add(place, h("table.stack", null, h("thead", null, h("tr", null, ["Brand", "Started", "Impressions", "Clicks", "Conversions"].map((text, column_) => h(column_ > 1 ? "th.n" : "th", { scope: "col" }, text)))), h("tbody", null, rows.map((row) => h("tr", null, h("th", { scope: "row" }, row.brand), h("td", { "data-label": "Started" }, format.date(row.started_at)), h("td.n", { "data-label": "Impressions" }, format.count(row.impressions)), h("td.n", { "data-label": "Clicks" }, format.count(row.clicks)), h("td.n", { "data-label": "Conversions" }, format.count(row.conversions)))))));
-  return place;
+  if (!one.collaborations.length)
+    return panel("Past collaborations", h("p.soft", null, "None is known."));
+  const columns = [
+    "Brand",
+    "Started",
+    ...["Impressions", "Clicks", "Conversions"].map((title) => ({ title, number: true })),
+  ];
+  const line = (row) => [
+    row.brand,
+    format.date(row.started_at),
+    format.count(row.impressions),
+    format.count(row.clicks),
+    format.count(row.conversions),
+  ];
+  const latest = [...one.collaborations].reverse();
+  return panel("Past collaborations", table(columns, latest.map(line), { stack: true }));
 }
 
 function signals(one) {
-  return h("details.signals.panel", null, h("summary", null, "Every signal, beside what is typical"), h("div.scroll", { tabindex: 0, role: "region", "aria-label": "Signals" }, h("table", null, h("thead", null, h("tr", null, h("th", { scope: "col" }, "Signal"), h("th.n", { scope: "col" }, "Value"), h("th.n", { scope: "col" }, "Against typical"))), h("tbody", null, one.signals.map((signal) => h("tr", null, h("th", { scope: "row" }, signal.label), h("td.n", null, signal.text), h("td.n", null, signal.value === null || signal.typical === null || signal.typical === 0 ? "–" : `${format.figure(signal.value / signal.typical)} ×`)))))));
+  const against = ({ value, typical }) =>
+    value === null || !typical ? "–" : `${format.figure(value / typical)} ×`;
+  const columns = [
+    "Signal",
+    { title: "Value", number: true },
+    { title: "Against typical", number: true },
+  ];
+  const rows = one.signals.map((signal) => [signal.label, signal.text, against(signal)]);
+  const summary = h("summary", null, "Every signal, beside what is typical");
+  return h("details.signals.panel", null, summary, scrolled("Signals", table(columns, rows)));
 }

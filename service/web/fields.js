@@ -5,7 +5,9 @@ import { add, h, unique } from "./dom.js";
 /** A labelled control. `pointer` is the JSON pointer of what it sets: errors find it by that. */
 export function field(label, pointer, control, { hint } = {}) {
   const id = unique("f");
-  const input = control.matches("input,select,textarea") ? control : control.querySelector("input,select");
+  const input = control.matches("input,select,textarea")
+    ? control
+    : control.querySelector("input,select");
   input.id = id;
   const help = hint && h("span.hint", { id: `${id}-hint` }, hint);
   if (hint) input.setAttribute("aria-describedby", `${id}-hint`);
@@ -19,17 +21,37 @@ export function group(legend, pointer, ...children) {
 
 /** A number; `scale` is what the brief's value is multiplied by to be shown. */
 export function number(value, { scale = 1, ...attributes } = {}) {
-  const shown = value === undefined || value === null ? "" : String(+(value * scale).toPrecision(12));
-  const input = h("input", { type: "number", inputmode: "decimal", step: "any", min: 0, value: shown, ...attributes });
+  const shown =
+    value === undefined || value === null ? "" : String(+(value * scale).toPrecision(12));
+  const input = h("input", {
+    type: "number",
+    inputmode: "decimal",
+    step: "any",
+    min: 0,
+    value: shown,
+    ...attributes,
+  });
   input.read = () => (input.value === "" ? undefined : Number(input.value) / scale);
   return input;
 }
 
 /** Two numbers of a range. */
 export function range(label, pointer, value, options = {}) {
-  const low = number(value?.min, { "aria-label": `${label}, at least`, placeholder: "from", ...options });
-  const high = number(value?.max, { "aria-label": `${label}, at most`, placeholder: "to", ...options });
-  const element = group(label, pointer, h("div.pair", null, low, h("span", { "aria-hidden": "true" }, "–"), high));
+  const low = number(value?.min, {
+    "aria-label": `${label}, at least`,
+    placeholder: "from",
+    ...options,
+  });
+  const high = number(value?.max, {
+    "aria-label": `${label}, at most`,
+    placeholder: "to",
+    ...options,
+  });
+  const element = group(
+    label,
+    pointer,
+    h("div.pair", null, low, h("span", { "aria-hidden": "true" }, "–"), high),
+  );
   element.read = () => ({ min: low.read(), max: high.read() });
   return element;
 }
@@ -47,7 +69,13 @@ export function boxes(legend, pointer, options, chosen) {
 
 /** A choice of one. */
 export function select(options, chosen) {
-  const element = h("select", null, options.map(([value, text]) => h("option", { value, selected: value === (chosen ?? "") }, text)));
+  const element = h(
+    "select",
+    null,
+    options.map(([value, text]) =>
+      h("option", { value, selected: value === (chosen ?? "") }, text),
+    ),
+  );
   element.read = () => element.value;
   return element;
 }
@@ -68,7 +96,9 @@ export function tokens(label, pointer, chosen, { suggest = [], hint, placeholder
   let known = [];
   const meant = (text) => {
     const low = text.toLocaleLowerCase();
-    return known.find(([value, name]) => value.toLowerCase() === low || name.toLocaleLowerCase() === low);
+    return known.find(
+      ([value, name]) => value.toLowerCase() === low || name.toLocaleLowerCase() === low,
+    );
   };
   const put = (value) => {
     if (!value || values.has(value)) return;
@@ -84,7 +114,8 @@ export function tokens(label, pointer, chosen, { suggest = [], hint, placeholder
     chips.append(chip);
   };
   const take = () => {
-    for (const text of input.value.split(",").map((part) => part.trim())) if (text) put(meant(text)?.[0] ?? text);
+    for (const text of input.value.split(",").map((part) => part.trim()))
+      if (text) put(meant(text)?.[0] ?? text);
     input.value = "";
   };
   input.addEventListener("keydown", (event) => {
@@ -97,7 +128,12 @@ export function tokens(label, pointer, chosen, { suggest = [], hint, placeholder
   });
   // Chosen from the suggestions, a value comes whole.
   input.addEventListener("input", (event) => {
-    if (event.inputType === "insertReplacementText" || event.inputType === undefined || input.value.endsWith(",")) take();
+    if (
+      event.inputType === "insertReplacementText" ||
+      event.inputType === undefined ||
+      input.value.endsWith(",")
+    )
+      take();
   });
   input.addEventListener("change", take);
   element.suggest = (pairs) => {
@@ -132,7 +168,10 @@ export function showErrors(form, errors) {
     const note = h("p.wrong", { id }, detail);
     for (const input of place.querySelectorAll("input,select,textarea")) {
       input.setAttribute("aria-invalid", "true");
-      input.setAttribute("aria-describedby", [input.getAttribute("aria-describedby"), id].filter(Boolean).join(" "));
+      input.setAttribute(
+        "aria-describedby",
+        [input.getAttribute("aria-describedby"), id].filter(Boolean).join(" "),
+      );
     }
     add(place, note);
     place.closest("details")?.setAttribute("open", "");
@@ -146,7 +185,9 @@ export function clearErrors(form) {
   for (const note of form.querySelectorAll(".wrong")) note.remove();
   for (const input of form.querySelectorAll("[aria-invalid]")) {
     input.removeAttribute("aria-invalid");
-    const said = (input.getAttribute("aria-describedby") ?? "").split(" ").filter((id) => document.getElementById(id));
+    const said = (input.getAttribute("aria-describedby") ?? "")
+      .split(" ")
+      .filter((id) => document.getElementById(id));
     if (said.length) input.setAttribute("aria-describedby", said.join(" "));
     else input.removeAttribute("aria-describedby");
   }
@@ -155,7 +196,9 @@ export function clearErrors(form) {
 /** The field that sets what a pointer names, or a part of it. */
 function fieldOf(form, pointer) {
   for (let at = pointer; at; at = at.slice(0, at.lastIndexOf("/"))) {
-    const found = [...form.querySelectorAll("[data-pointer]")].find((one) => one.dataset.pointer === at);
+    const found = [...form.querySelectorAll("[data-pointer]")].find(
+      (one) => one.dataset.pointer === at,
+    );
     if (found) return found;
   }
   return null;

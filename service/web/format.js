@@ -15,7 +15,8 @@ const countries = new Intl.DisplayNames(locale, { type: "region" });
 const languages = new Intl.DisplayNames(locale, { type: "language" });
 
 const NOTHING = "–";
-const known = (format) => (value) => (value === null || value === undefined ? NOTHING : format(value));
+const known = (format) => (value) =>
+  value === null || value === undefined ? NOTHING : format(value);
 
 export const count = known((value) => whole.format(value));
 export const compact = known((value) => short.format(value));
@@ -38,13 +39,28 @@ export function money(value, currency) {
   const fraction = Math.abs(value) < 10 ? 2 : 0;
   const key = `${currency} ${fraction}`;
   if (!formats.has(key)) {
-    const options = { style: "currency", currency, maximumFractionDigits: fraction, minimumFractionDigits: fraction };
+    const options = {
+      style: "currency",
+      currency,
+      maximumFractionDigits: fraction,
+      minimumFractionDigits: fraction,
+    };
     formats.set(key, new Intl.NumberFormat(locale, options));
   }
   return formats.get(key).format(value);
 }
 
-const PLATFORMS = { instagram: "Instagram", youtube: "YouTube", tiktok: "TikTok", twitch: "Twitch", x: "X", facebook: "Facebook", pinterest: "Pinterest", blog: "Blog", other: "Other" };
+const PLATFORMS = {
+  instagram: "Instagram",
+  youtube: "YouTube",
+  tiktok: "TikTok",
+  twitch: "Twitch",
+  x: "X",
+  facebook: "Facebook",
+  pinterest: "Pinterest",
+  blog: "Blog",
+  other: "Other",
+};
 export const platforms = Object.keys(PLATFORMS);
 export const platform = (value) => PLATFORMS[value] ?? value;
 const named = (names) => (code) => {
@@ -56,4 +72,7 @@ const named = (names) => (code) => {
 };
 export const country = named(countries);
 export const language = named(languages);
+/** Where a forecast most likely lies. */
+export const likely = ({ p10, p90 }) => `likely ${amount(p10)} to ${amount(p90)}`;
 export const plural = (number, one, many) => `${count(number)} ${number === 1 ? one : many}`;
+export const creators = (number) => plural(number, "creator", "creators");

@@ -1,47 +1,42 @@
-// The shortlist and the campaigns looked at, on this device alone.
+// The shortlist, on this device alone.
 
-function load(key) {
+const KEY = "creatorfit.shortlist";
+let memory = null;
+
+function load() {
   try {
-    const value = JSON.parse(localStorage.getItem(key));
-    return Array.isArray(value) ? value : [];
+    const value = JSON.parse(localStorage.getItem(KEY));
+    return Array.isArray(value) ? value.filter((one) => typeof one?.creator_id === "string") : [];
   } catch {
     return [];
   }
 }
 
-function save(key, value) {
+function save(value) {
   try {
-    localStorage.setItem(key, JSON.stringify(value));
+    localStorage.setItem(KEY, JSON.stringify(value));
   } catch {
     // A browser that keeps nothing: the list lasts as long as the page.
   }
-  memory.set(key, value);
+  memory = value;
   document.dispatchEvent(new CustomEvent("kept"));
 }
 
-const memory = new Map();
-const all = (key) => {
-  if (!memory.has(key)) memory.set(key, load(key));
-  return memory.get(key);
-};
-const LIST = "creatorfit.shortlist";
-const CAMPAIGNS = "creatorfit.campaigns";
-addEventListener("storage", (event) => {
-  memory.delete(event.key);
+// Another window changed it.
+addEventListener("storage", () => {
+  memory = null;
   document.dispatchEvent(new CustomEvent("kept"));
 });
 
-export const shortlist = () => all(LIST).filter((one) => typeof one?.creator_id === "string");
-export const isListed = (id) => shortlist().some((one) => one.creator_id === id);
-
-/** Put a creator on the shortlist, or take it off; says whether it is on it now. */
-export function toggle({ creator_id, handle, platform }) {
-  const on = isListed(creator_id);
-  const others = shortlist().filter((one) => one.creator_id !== creator_id);
-  save(LIST, on ? others : [...others, { creator_id, handle, platform }]);
-  return !on;
+export function shortlist() {
+  memory ??= load();
+  return memory;
 }
 
-export const campaigns = () => all(CAMPAIGNS).filter((one) => typeof one === "string");
-export const remember = (id) => save(CAMPAIGNS, [id, ...campaigns().filter((one) => one !== id)].slice(0, 12));
-export const forget = () => save(CAMPAIGNS, []);
+export const isListed = (id) => shortlist().some((one) => one.creator_id === id);
+
+/** Put a creator on the shortlist, or take it off. */
+export function toggle({ creator_id, handle, platform }) {
+  const others = shortlist().filter((one) => one.creator_id !== creator_id);
+  save(isListed(creator_id) ? others : [...others, { creator_id, handle, platform }]);
+}
