@@ -87,6 +87,22 @@ def test_no_page_has_a_serious_fault_of_accessibility(open_page, pages, scheme):
         assert serious == [], name
 
 
+def test_numbers_money_and_dates_are_the_readers(open_page, campaign):
+    page = open_page(f"#/campaign?id={campaign}", locale="de-DE")
+    page.get_by_text("By creator").wait_for()
+    told = dict(
+        zip(
+            *(page.locator(f".facts {one}").all_text_contents() for one in ("dt", "dd")),
+            strict=True,
+        )
+    )
+    assert told["Impressions"] == "60.000" and told["Conversion rate"] == "0,02\u00a0%"
+    assert told["Left"].endswith("\u00a0$")
+    assert re.fullmatch(
+        r".*data to \d\d\.\d\d\.\d{4}.*", page.locator("#foot-model").text_content()
+    )
+
+
 def test_what_creators_write_stays_text(open_page):
     page = open_page()
 
