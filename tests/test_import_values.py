@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -28,6 +29,7 @@ from training.sources.codes import read_codes
 from training.sources.events import Reading
 from training.sources.options import reading_of
 from training.sources.outcomes import import_outcomes
+from training.sources.values import read_time
 from training.sources.write import UNJOINED
 
 # ---------------------------------------------------------------- messy values
@@ -94,6 +96,9 @@ MESSY_DATES = {
     "20260304": True,
     "4 Mar 2026": True,
     "March 4th, 2026 2:05 PM": True,
+    "4. März 2026": True,
+    "mié., 4 de marzo de 2026": True,
+    "12 jui 2026": "wrong_type",
     "2026-03-04T14:30:00.123+02:00": True,
     "2026-03-04 14:30:00 +0200": True,
     "25/03/2026": True,
@@ -127,6 +132,19 @@ def test_times_are_read_or_refused_by_row_and_value(text: str, tmp_path: Path) -
     kept = run("codes", path, tmp_path / "out", bookings=bookings, on_invalid="quarantine")
     assert (kept.rows, kept.joined, kept.listed) == (2, 1, {"unreadable": 1})
     assert unjoined(tmp_path / "out")[0]["row"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("text", "month"),
+    [
+        *(("1. Jänner 2026", 1), ("1 fév. 2026", 2), ("1 mrt 2026", 3), ("1 abril 2026", 4)),
+        *(("1er mai 2026", 5), ("1º de junho de 2026", 6), ("1 lug 2026", 7), ("1 août 2026", 8)),
+        *(("1-sept-2026", 9), ("1. Okt. 2026", 10), ("Nov 1, 2026", 11), ("1 dicembre 2026", 12)),
+    ],
+)
+def test_months_have_names_in_seven_languages(text: str, month: int) -> None:
+    start = read_time(text, Reading()).start_us
+    assert datetime.fromtimestamp(start / 1e6, UTC) == datetime(2026, month, 1, tzinfo=UTC)
 
 
 def test_day_and_month_are_as_told(tmp_path: Path) -> None:

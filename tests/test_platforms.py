@@ -17,10 +17,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from fastapi.testclient import TestClient
 
-from features.schemas import Brief, DataError, InvalidTables, Tables
+from features.schemas import DataError, InvalidTables, Tables
 from features.tables import read_tables, write_tables
-from models import ranker
+from service.app import create_app
+from service.settings import ServiceSettings
 from tests.conftest import Silent, train
 from tests.importing import SAMPLES
 from training.settings import TrainingSettings
@@ -501,7 +503,7 @@ def _grow_spreadsheet(place: Path, name: str, posts: list[dict[str, Any]]) -> No
 
 
 def test_every_source_goes_through_to_an_answer(tmp_path: Path) -> None:
-    """Import, validate, train (too few outcomes: stated rules), and a brief is answered."""
+    """Import, validate, train (too few outcomes: stated rules), serve."""
     out = tmp_path / "tables"
     for source, place in grown(tmp_path / "in", seed=7):
         files = sorted(place.iterdir()) if source == "spreadsheet" else place
@@ -520,10 +522,13 @@ def test_every_source_goes_through_to_an_answer(tmp_path: Path) -> None:
     assert trained.promoted
     assert trained.bundle.manifest.kind == "heuristic"
     query = "gentle serum for sensitive skin, an honest skincare routine"
-    brief = Brief.model_validate({"brand": {"name": "Luma"}, "query": query, "limit": 6})
-    answer = ranker.recommend(trained.bundle, brief)
-    best = answer.items[:3]
-    assert {item.platform for item in answer.items} == {"youtube", "tiktok", "instagram"}
-    assert all("skincare" in item.handle for item in best), [item.handle for item in answer.items]
-    assert all(item.reasons and item.evidence for item in best)
+    brief = {"brand": {"name": "Luma"}, "query": query, "limit": 6}
+    with TestClient(create_app(ServiceSettings(home=settings.home))) as client:
+        items = client.post("/v1/recommendations", json=brief).json()["items"]
+        shown = client.get(f"/v1/creators/{items[0]['creator_id']}").json()
+    assert shown["handle"] == items[0]["handle"] and shown["recent_posts"]
+    best = items[:3]
+    assert {item["platform"] for item in items} == {"youtube", "tiktok", "instagram"}
+    assert all("skincare" in item["handle"] for item in best), [one["handle"] for one in items]
+    assert all(item["reasons"] and item["evidence"] for item in best)
     shutil.rmtree(tmp_path / "home")

@@ -99,29 +99,32 @@ _COMPACT_HOUR = re.compile(r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})(?P<ho
 _YEAR_LAST = re.compile(
     r"(?P<one>\d{1,2})([-/.])(?P<two>\d{1,2})\2(?P<year>\d{4}|\d{2})" + _CLOCK, re.A
 )
+# A weekday and a comma may stand before it, "de" between: "martes, 3 de marzo de 2026".
 _DAY_NAMED = re.compile(
-    r"(?P<day>\d{1,2})(?:st|nd|rd|th)?[\s-]+(?P<name>[A-Za-z]{3,9})\.?,?[\s-]+(?P<year>\d{4})"
-    + _CLOCK,
+    r"(?:[A-Za-z]{2,10}\.?,\s*)?(?P<day>\d{1,2})(?:st|nd|rd|th|er|o|\.)?[\s-]+(?:de\s+)?"
+    r"(?P<name>[A-Za-z]{3,10})\.?,?[\s-]+(?:de\s+)?(?P<year>\d{4})" + _CLOCK,
     re.A,
 )
 _MONTH_NAMED = re.compile(
-    r"(?P<name>[A-Za-z]{3,9})\.?\s+(?P<day>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<year>\d{4})" + _CLOCK,
+    r"(?:[A-Za-z]{2,10}\.?,\s*)?"
+    r"(?P<name>[A-Za-z]{3,10})\.?\s+(?P<day>\d{1,2})(?:st|nd|rd|th)?,?\s+(?P<year>\d{4})" + _CLOCK,
     re.A,
 )
-_MONTHS = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-]
+# In English, German, Spanish, French, Italian, Portuguese and Dutch, without accents.
+_MONTHS = (
+    "january januar janner enero janvier gennaio janeiro januari",
+    "february februar feber febrero fevrier febbraio fevereiro februari",
+    "march marz maerz marzo mars marco maart mrt",
+    "april abril avril aprile",
+    "may mai mayo maggio maio mei",
+    "june juni junio juin giugno junho",
+    "july juli julio juillet luglio julho",
+    "august agosto aout augustus",
+    "september septiembre setiembre septembre settembre setembro",
+    "october oktober octubre octobre ottobre outubro",
+    "november noviembre novembre novembro",
+    "december dezember diciembre decembre dicembre dezembro",
+)
 
 # The years that the contract's tables take.
 _FIRST_YEAR, _LAST_YEAR = 1970, 2100
@@ -130,9 +133,9 @@ _FIRST_YEAR, _LAST_YEAR = 1970, 2100
 def read_time(text: str, reading: Reading) -> Span:
     """The moment a text names, or the whole day where it names no more than that.
 
-    Read without being told: ISO 8601, a date with the year first, a month by its English name,
-    and a date that only one order of day and month makes possible. A time without a zone lies in
-    the reading's.
+    Read without being told: ISO 8601, a date with the year first, a month by its name in seven
+    languages, and a date that only one order of day and month makes possible. A time without a
+    zone lies in the reading's.
 
     Raises:
         Unreadable: It is no time, or may be one of two dates.
@@ -148,15 +151,24 @@ def read_time(text: str, reading: Reading) -> Span:
         return _span(found, month, day, reading)
     if (found := _COMPACT_HOUR.fullmatch(text)) is not None:
         return _hour(found, reading)
-    found = _DAY_NAMED.fullmatch(text) or _MONTH_NAMED.fullmatch(text)
-    if found:
-        name = found["name"].lower()
-        months = [n for n, full in enumerate(_MONTHS, 1) if full.startswith(name) or name == "sept"]
-        if len(name) >= 3 and months:
-            return _span(found, 9 if name == "sept" else months[0], int(found["day"]), reading)
+    bare = "".join(c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+    found = _DAY_NAMED.fullmatch(bare) or _MONTH_NAMED.fullmatch(bare)
+    if found and (month_named := _month_of(found["name"])) is not None:
+        return _span(found, month_named, int(found["day"]), reading)
     raise Unreadable(
         "wrong_type", "not a time that is understood; write 2026-04-03 or 2026-04-03 14:30:00 +0200"
     )
+
+
+def _month_of(name: str) -> int | None:
+    """The month of a name or its first letters; None where there is none, or more than one."""
+    name = name.lower()
+    found = {
+        number
+        for number, names in enumerate(_MONTHS, 1)
+        if any(one.startswith(name) for one in names.split())
+    }
+    return found.pop() if len(found) == 1 else None
 
 
 def _month_and_day(one: int, two: int, reading: Reading) -> tuple[int, int]:
