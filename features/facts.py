@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from features.language import detect
+from features.readings import AFRESH, TextRules
 from features.schemas import DEFAULT_CURRENCY, PLATFORMS, TIERS, Tables
 from features.sponsored import label_posts, normalise_brand
 from features.windows import Floats, Ints, Timeline
@@ -188,6 +188,7 @@ def build_facts(
     post_vector: Vectors,
     brief_vector: Vectors,
     currency: str = DEFAULT_CURRENCY,
+    rules: TextRules = AFRESH,
 ) -> Facts:
     """Sort the tables into arrays in time.
 
@@ -196,6 +197,7 @@ def build_facts(
         post_vector: One vector for each row of `tables.posts`, ``(n_posts, dim)``.
         brief_vector: One vector for each of `distinct_briefs`, ``(n_briefs, dim)``.
         currency: The one in which prices count; no rate of exchange is assumed for others.
+        rules: Reads the texts.
     """
     creators = tables.creators.sort_values("creator_id", ignore_index=True)
     creator_id = creators["creator_id"].to_numpy(object)
@@ -214,7 +216,7 @@ def build_facts(
     def followers_at(creator: Ints, time_us: Ints) -> Floats:
         return _followers_at(follower_timeline, follower_count, static[creator], creator, time_us)
 
-    posts = _posts(tables.posts, code_of, followers_at, platform, post_vector)
+    posts = _posts(tables.posts, code_of, followers_at, platform, post_vector, rules)
     outcomes = _outcomes(tables, code_of, followers_at, platform)
     briefs = distinct_briefs(tables)
     return Facts(
@@ -228,7 +230,7 @@ def build_facts(
         follower_count=follower_count,
         brief_text=np.array(briefs, dtype=object),
         brief_vector=brief_vector,
-        brief_language=detect(briefs),
+        brief_language=rules.languages(briefs),
         audience=tables.audience,
         price=np.where(
             creators["currency"] == currency,
@@ -240,12 +242,15 @@ def build_facts(
     )
 
 
-def _posts(table: pd.DataFrame, code_of, followers_at, platform, post_vector) -> Posts:  # type: ignore[no-untyped-def]
+def _posts(  # type: ignore[no-untyped-def]
+    table: pd.DataFrame, code_of, followers_at, platform, post_vector, rules: TextRules
+) -> Posts:
     creator = code_of(table["creator_id"])
     post_id = table["post_id"].to_numpy(object)
     timeline = Timeline.build(creator, _microseconds(table["published_at"]), post_id)
     order = timeline.order
-    labels = label_posts(table["text"].tolist(), table["is_sponsored"], table["sponsor"])
+    texts = table["text"].tolist()
+    labels = label_posts(texts, table["is_sponsored"], table["sponsor"], rules.disclosures)
     sponsored = labels.flags
     brand = np.array([brand_code(name) for name in labels.brands], dtype=np.int64)
     followers = followers_at(timeline.group, timeline.time_us)
@@ -265,7 +270,7 @@ def _posts(table: pd.DataFrame, code_of, followers_at, platform, post_vector) ->
         saves=column("saves"),
         followers=followers,
         peer=_peer(platform[timeline.group], followers),
-        language=detect(table["text"].tolist())[order],
+        language=rules.languages(texts)[order],
         sponsored=sponsored[order],
         brand=np.where(sponsored, brand, NO_BRAND)[order],
         vector=post_vector[order],

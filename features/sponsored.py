@@ -11,7 +11,7 @@ A rule is tried only where one of its stems occurs, which is what makes most pos
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -354,10 +354,24 @@ def brand_of(found: Sequence[Disclosure]) -> str | None:
     return min(named, key=lambda d: _RANK[d.kind]).brand if named else None
 
 
+class Found(NamedTuple):
+    """What a text discloses: whether it is an advertisement, and whose where it says so."""
+
+    sponsored: bool
+    brand: str | None
+
+
+def found_in(text: str) -> Found:
+    """What one text discloses."""
+    found = find_disclosures(text)
+    return Found(bool(found), brand_of(found))
+
+
 def label_posts(
     texts: Sequence[str] | pd.Series,
     is_sponsored: Sequence[object] | pd.Series | NDArray[np.generic] | None = None,
     sponsor: Sequence[object] | pd.Series | NDArray[np.generic] | None = None,
+    read: Callable[[list[str]], Sequence[Found]] | None = None,
 ) -> PostLabels:
     """Which posts are advertisements, and whose.
 
@@ -369,6 +383,7 @@ def label_posts(
         texts: ``(n_posts,)``; anything but a string is read as no text.
         is_sponsored: ``(n_posts,)`` booleans with None, NaN or NA where unknown; None: no column.
         sponsor: ``(n_posts,)`` strings with None, NaN, NA or "" where unknown; None: no column.
+        read: What texts disclose, as `found_in` says of each (it may know them from before).
 
     Raises:
         ValueError: The lengths differ, or a flag is neither boolean nor missing.
@@ -382,20 +397,20 @@ def label_posts(
     flags = np.zeros(count, dtype=np.bool_)
     brands = np.full(count, None, dtype=object)
     sources = np.full(count, "table", dtype=object)
-    for index, text in enumerate(texts):
-        flag, name = given[index], sponsors[index]
-        if flag is None and name is not None:
-            flag = True
-        if flag is False:
-            continue
-        if name is None:
-            found = find_disclosures(text) if isinstance(text, str) else ()
-            name = brand_of(found)
-            if flag is None:
-                flag = bool(found)
-                sources[index] = "text"
-        flags[index] = flag
-        brands[index] = name
+    unread = []
+    for index, (flag, name) in enumerate(zip(given, sponsors, strict=True)):
+        if name is None and flag is not False:
+            unread.append(index)
+        elif flag is not False:
+            flags[index] = True
+            brands[index] = name
+    every = list(texts)
+    written = [every[i] if isinstance(every[i], str) else "" for i in unread]
+    found = [found_in(text) for text in written] if read is None else read(written)
+    for index, (sponsored, brand) in zip(unread, found, strict=True):
+        flags[index] = sponsored if given[index] is None else True
+        brands[index] = brand
+        sources[index] = "text" if given[index] is None else "table"
     return PostLabels(flags, brands, sources)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from features.catalogue import FEATURE_NAMES
 from features.facts import NO_BRAND, Asks, brand_code
 from features.pair import Profiles, is_sponsored_by, similarities
+from features.readings import AFRESH, TextRules
 from features.schemas import AudienceNeed, Brief, BriefError, Filters, Range, UnknownCreator
 from features.vectors import Vectors
 from features.windows import MICROSECONDS_PER_DAY, Floats, Ints, Ragged
@@ -110,12 +111,14 @@ def build(
     known: Known,
     progress: Callable[[int], None] | None = None,
     risk_model: RiskModel | None = None,
+    rules: TextRules = AFRESH,
 ) -> Index:
     """Profile every creator as of the end of the facts.
 
     Args:
         progress: Called with the number of creators of each part once it is profiled.
         risk_model: Brand-safety risks by vector; without it the rules alone decide.
+        rules: Reads the texts.
     """
     facts = known.facts
     n = len(facts.creator_id)
@@ -155,7 +158,7 @@ def build(
             posts.url[shown.index],
             posts.vector[shown.index],
         ),
-        year=read_year(posts, asks, risk_model),
+        year=read_year(posts, asks, risk_model, rules),
         labels=known.snapshots[-1].model.labels,
         as_of_us=facts.as_of_us,
         months=months_of(facts),

@@ -18,8 +18,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from features.facts import Asks, Posts
-from features.safety import RISK_TOPICS, risks_of
-from features.safety_words import searchable, wanted
+from features.readings import AFRESH, TextRules
+from features.safety import RISK_TOPICS
+from features.safety_words import wanted
 from features.schemas import BrandSafety, BriefError
 from features.vectors import Vectors
 from features.windows import Floats, Ints, Ragged
@@ -112,21 +113,24 @@ class YearPosts:
         return int(self.rows.indptr[place]), int(self.rows.indptr[place + 1])
 
 
-def read_year(posts: Posts, asks: Asks, model: RiskModel | None) -> YearPosts:
+def read_year(
+    posts: Posts, asks: Asks, model: RiskModel | None, rules: TextRules = AFRESH
+) -> YearPosts:
     """Read the posts of the 365 days before each ask.
 
     Args:
         model: Risks by vector; without it the rules alone decide.
+        rules: Reads the texts.
     """
     first, past = posts.timeline.window(asks.creator, asks.as_of_us, YEAR_DAYS)
     every = Ragged.from_slices(first, past)
-    words = [searchable(text) for text in posts.text[every.index]]
+    words, risks = rules.safety(posts.text[every.index].tolist())
     written = np.array([bool(text) for text in words], dtype=bool)
     index = every.index[written]
     lengths = np.bincount(every.row[written], minlength=len(asks))
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     texts = posts.text[index].tolist()
-    risks = risks_of(texts)
+    risks = risks[written]
     if model is not None and len(texts):
         risks |= model.flags(posts.vector[index])
     bits = (risks << np.arange(len(RISK_TOPICS), dtype=np.uint8)).sum(axis=1).astype(np.uint8)

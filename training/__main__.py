@@ -14,6 +14,7 @@ from typer.completion import completion_init  # type: ignore[attr-defined]
 from features.schemas import CreatorfitError
 from training.commands_forget import forget
 from training.commands_models import evaluate, finetune, train
+from training.commands_refresh import refresh
 from training.commands_served import audit, monitor, off_policy
 from training.commands_tables import import_files, simulate, validate
 from training.commands_versions import history, promote, rollback
@@ -32,6 +33,7 @@ app.command()(simulate)
 app.command("import")(import_files)
 app.command()(validate)
 app.command()(train)
+app.command()(refresh)
 app.command()(evaluate)
 app.command()(finetune)
 app.command()(monitor)

@@ -40,7 +40,7 @@ def forget(
 
     Puts salted hashes of their ids into HOME/forgotten.txt, which `train` and the service read:
     who is on it is left out of tables and hidden at once. Deletes their outcomes and rows from the
-    service's database, vectors from the cache, rows set aside, and writes every bundle anew
+    service's database, vectors and readings of texts, rows set aside, and writes every bundle anew
     without them. Your own tables are yours to edit. What a model learned from them with all others
     stays in its weights until `train`. Exit status 1 where something is left to do, else 0.
 

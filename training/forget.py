@@ -1,9 +1,9 @@
 """Forget creators everywhere with one command, and keep them forgotten.
 
-Puts them on the list of `features.forgotten`; deletes them from the service's database, the cache
-of vectors, rows set aside, bundles on this disk and those published. The list is read wherever
-tables are and wherever a model is loaded. Everything may be done again: what is gone is passed
-over. Knows nothing of what is learned.
+Puts them on the list of `features.forgotten`; deletes them from the service's database, the caches
+of vectors and of what rules read in texts, rows set aside, bundles on this disk and those
+published. The list is read wherever tables are and wherever a model is loaded. Everything may be
+done again: what is gone is passed over. Knows nothing of what is learned.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from features.forgotten import Forgotten, read_forgotten, write_forgotten
+from features.readings import ReadingCache
 from features.schemas import TABLES, BundleError, DataError, RegistryError, Tables
 from features.store import Erased, open_store_if_there
 from features.table_digest import digest_of
@@ -92,8 +93,11 @@ def forget(
     with report.step("Deleting vectors", 1) as done:
         if tables is None:
             vectors = VectorCache.clear(settings.home)
+            ReadingCache.clear(settings.home)
         else:
-            vectors = VectorCache.drop(settings.home, own_texts(tables, forgotten))
+            own = own_texts(tables, forgotten)
+            vectors = VectorCache.drop(settings.home, own)
+            ReadingCache.drop(settings.home, own)
         done(1)
     set_aside = scrub(settings.home / QUARANTINE, forgotten)
     bundles, left = _from_bundles(settings, forgotten, report)

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 
 from features.facts import Facts, build_facts, distinct_briefs, last_moment_us
 from features.forgotten import FILE, read_forgotten
+from features.readings import TextRules
 from features.schemas import Tables
 from features.tables import read_tables
 from features.text import Encoder, VectorCache, embed_texts, load_encoder
@@ -162,7 +163,7 @@ def prepare(
         risk_model = fit_risks(encoder, VectorCache(settings.home, encoder))
         done(1)
     with report.step("Profiling creators", len(facts.creator_id)) as done:
-        index = indexes.build(known, done, risk_model)
+        index = indexes.build(known, done, risk_model, TextRules(settings.home))
     return Material(source, tables, encoder, taught_until_us, known, index), encoded
 
 
@@ -218,7 +219,8 @@ def embed(
         posts = embed_texts(texts, encoder, cache, done)
     brief_vectors = embed_texts(briefs, encoder, cache).vectors
     report.say(f"{posts.encoded:,} texts encoded, the others' vectors were known")
-    facts = build_facts(tables, posts.vectors, brief_vectors, settings.currency)
+    rules = TextRules(settings.home)
+    facts = build_facts(tables, posts.vectors, brief_vectors, settings.currency, rules)
     return facts, posts.encoded
 
 
