@@ -5,6 +5,7 @@
 
 Speed: the same real captions through sentence-transformers on torch in float32 (in its own
 batches, on every core) and through each encoder, taking turns; a round's ratio is of that round.
+Beside it the milliseconds of work of all cores for a text, which rivals on the machine move less.
 Opening: seconds and memory of a fresh process that opens the encoder as the service does.
 Quality: finding a channel's other captions and captions of its category, and niches of channels not
 seen (`encoder_quality`); what is left of the reference's, with the middle 95% over channels.
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.encoder_quality import METRICS, Compared, Quality, compare, quality
 from benchmarks.machine import Spread, machine
@@ -100,22 +102,22 @@ def encoders(home: Path, scratch: Path) -> dict[str, Encoder]:
 
 def seconds_for_each(
     texts: Sequence[str], encoders: Sequence[Encoder], rounds: int
-) -> list[list[float]]:
-    """Seconds a text: a list of rounds, each with a value an encoder; one more first, to warm up.
+) -> NDArray[np.float64]:
+    """Seconds a text, ``(rounds, n_encoders, 2)``: by the clock, and of all cores together.
 
     They take turns, so that other work on the machine is not held against one of them.
     """
     for encoder in encoders:
         encoder.encode(texts[:20])
-    return [[_seconds(texts, encoder) for encoder in encoders] for _ in range(rounds)]
+    return np.array([[_seconds(texts, encoder) for encoder in encoders] for _ in range(rounds)])
 
 
-def _seconds(texts: Sequence[str], encoder: Encoder) -> float:
-    began, done = time.perf_counter(), 0
+def _seconds(texts: Sequence[str], encoder: Encoder) -> tuple[float, float]:
+    began, worked, done = time.perf_counter(), time.process_time(), 0
     while done == 0 or time.perf_counter() - began < ROUND_SECONDS:
         encoder.encode(texts)
         done += len(texts)
-    return (time.perf_counter() - began) / done
+    return (time.perf_counter() - began) / done, (time.process_time() - worked) / done
 
 
 def one_text_ms(texts: Sequence[str], encoder: Encoder) -> float:
@@ -169,10 +171,11 @@ def speed(texts: Sequence[str], found: dict[str, Encoder], rounds: int, scratch:
         f"cleaning, {rounds} rounds: median (least to greatest)"
     )
     print(
-        f"{'':48s}{'texts/s':>26s} {'against the reference':>24s}"
+        f"{'':48s}{'texts/s':>26s} {'against the reference':>24s}{'of the cores':>14s}"
         f"{'one text':>10s}{'opening':>9s}{'memory':>8s}"
     )
-    each = np.array(seconds_for_each(texts, list(found.values()), rounds))
+    measured = seconds_for_each(texts, list(found.values()), rounds)
+    each, work = measured[..., 0], np.median(measured[..., 1], axis=0)
     told = {}
     for place, (name, encoder) in enumerate(found.items()):
         rate = Spread.of((1 / each[:, place]).tolist())
@@ -180,12 +183,14 @@ def speed(texts: Sequence[str], found: dict[str, Encoder], rounds: int, scratch:
         alone = one_text_ms(texts, encoder)
         seconds, megabytes = opening(encoder, scratch)
         print(
-            f"{name:48s}{rate.text(0):>26s} {ratio.text(2):>24s}"
+            f"{name:48s}{rate.text(0):>26s} {ratio.text(2):>24s}{1000 * work[place]:11.2f} ms"
             f"{alone:7.2f} ms{seconds:7.2f} s{megabytes:5.0f} MB"
         )
         told[name] = {
             "texts_per_second": asdict(rate),
             "ratio": asdict(ratio),
+            "cores_ms": 1000 * float(work[place]),
+            "cores_ratio": float(work[0] / work[place]),
             "one_text_ms": alone,
             "opening_seconds": seconds,
             "opening_mb": megabytes,
@@ -209,7 +214,7 @@ def lengths(texts: Sequence[str], encoder: Encoder) -> dict[int, float]:
     for length in (50, 100, 200, 500, MAX_CHARS):
         starts = range(0, len(prose) - length, length)[:40]
         pieces = [prose[start : start + length] for start in starts]
-        told[length] = 1000 * min(row[0] for row in seconds_for_each(pieces, [encoder], 3))
+        told[length] = 1000 * float(seconds_for_each(pieces, [encoder], 3)[:, 0, 0].min())
         print(f"{length:34d} {told[length]:8.2f}")
     return told
 

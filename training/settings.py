@@ -16,7 +16,8 @@ class TrainingSettings(HomeSettings):
 
     encoder: str = Field(
         DEFAULT_ENCODER,
-        description="Text encoder: a built-in's name, or any sentence-transformers name or folder",
+        description="Text encoder: a built-in's name, or any sentence-transformers name or folder, "
+        "with `static:` before it for a table of its word pieces",
     )
     currency: str = Field(
         DEFAULT_CURRENCY,
