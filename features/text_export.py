@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 SUPPORTED = ("Transformer", "Pooling", "Dense", "Normalize", "LayerNorm")
 FLOAT_COSINE_MIN = 0.99
 # 8-bit weights and activations against sentence-transformers' float32, smallest cosine over the
-# probes: all-MiniLM-L6-v2 has 0.974 (mean over 300 real captions 0.993; 0.847 and 0.960 without a
-# scale for each column). A model that falls below this is kept in float32.
+# probes: all-MiniLM-L6-v2 has 0.981 (0.974 with every product in 8 bits; 0.847 without a scale for
+# each column). A model that falls below this is kept in float32.
 INT8_COSINE_MIN = 0.95
 
 PROBES = (
@@ -57,7 +57,8 @@ def export_encoder(source: str, name: str, encoders: Path, quantised: bool = Tru
 
     The graph takes ``input_ids`` (1, n_tokens) of a text alone, so it needs no padding and no
     mask, and gives ``(1, dim)``: transformer, pooling and what follows are all in it. Matrix
-    products are in 8 bits (dynamic, a scale for each column), unless the model bears that badly.
+    products are in 8 bits (dynamic, a scale for each column; see `_quantise`), unless the model
+    bears that badly.
 
     Args:
         source: Name or folder of a sentence-transformers model.
@@ -209,8 +210,24 @@ def _write_graph(source: str, model: SentenceTransformer, path: Path) -> None:
 
 
 def _quantise(whole: Path, path: Path) -> None:
+    """Bring matrix products to 8 bits, but those that narrow, whose inputs have outliers.
+
+    A transformer's layer widens and, after its activation, narrows again. With the narrowing left
+    in float32, all-MiniLM-L6-v2 keeps 1.001 (95%: 0.995 to 1.007) of float32's retrieval of a
+    channel's captions and 0.995 (0.991 to 0.999) of a category's; in 8 bits throughout 0.993 (0.984
+    to 1.001) and 0.995 (0.990 to 1.000), for a tenth of the time (1,625 captions, measured as in
+    `benchmarks.encoder_quality`).
+    """
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    graph = onnx.load(str(whole)).graph
+    narrowing = {
+        tensor.name
+        for tensor in graph.initializer
+        if len(tensor.dims) == 2 and tensor.dims[0] > tensor.dims[1]
+    }
+    kept = [node.name for node in graph.node if narrowing & set(node.input)]
     with quiet():
         quantize_dynamic(
             whole,
@@ -218,6 +235,7 @@ def _quantise(whole: Path, path: Path) -> None:
             op_types_to_quantize=["MatMul"],
             per_channel=True,
             weight_type=QuantType.QInt8,
+            nodes_to_exclude=kept,
         )
 
 
