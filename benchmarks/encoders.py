@@ -1,7 +1,8 @@
 """What encoders cost and what they are worth, each against sentence-transformers in the same run.
 
     python -m benchmarks.encoders [--data ../shared/data/youtube_us_2017] [--home var]
-                                  [--rounds 5] [--json FILE] [--only speed|quality|languages]
+                                  [--rounds 5] [--texts 400] [--json FILE]
+                                  [--only speed|quality|languages]
 
 Speed: the same real captions through sentence-transformers on torch in float32 (in its own
 batches, on every core) and through each encoder, taking turns; a round's ratio is of that round.
@@ -131,23 +132,30 @@ def one_text_ms(texts: Sequence[str], encoder: Encoder) -> float:
 
 
 OPENING = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 from features import text
 manifest = json.loads(sys.argv[2])
-peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-before, began = peak(), time.perf_counter()
+
+def megabytes(name):  # now VmRSS, at the most VmHWM; getrusage begins with what the parent had
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
+
+before, began = megabytes("VmRSS"), time.perf_counter()
 if manifest is None:
     from features.text_export import load_sentence_transformer
     load_sentence_transformer(sys.argv[1]).encode("hello", show_progress_bar=False)
 else:
     text.open_encoder(Path(sys.argv[1]), manifest).encode(["hello"])
-print(time.perf_counter() - began, peak() - before)
+print(time.perf_counter() - began, megabytes("VmHWM") - before)
 """
 
 
 def opening(encoder: Encoder, scratch: Path) -> tuple[float, float]:
-    """Seconds until a fresh process has encoded its first text, and MB that its peak grew by."""
+    """Seconds until a fresh process has encoded its first text, and MB that its peak grew by.
+
+    The memory is read as Linux tells it.
+    """
     folder, manifest = minilm_folder(), None
     if not isinstance(encoder, TorchEncoder):
         folder = str(scratch / encoder.digest)
@@ -299,6 +307,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=DATA)
     parser.add_argument("--home", type=Path, default=Path("var"))
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--texts", type=int, default=SPEED_TEXTS, help="captions of a round")
     parser.add_argument("--json", type=Path, help="write the figures here too")
     parser.add_argument("--only", choices=("speed", "quality", "languages"))
     given = parser.parse_args()
@@ -311,7 +320,7 @@ def main() -> int:
         print(f"no data at {given.data}: languages only")
     elif given.only != "languages":
         texts = read(given.data).texts
-        order = np.random.default_rng(0).permutation(len(texts))[:SPEED_TEXTS]
+        order = np.random.default_rng(0).permutation(len(texts))[: given.texts]
         with tempfile.TemporaryDirectory() as folder:
             found = encoders(given.home, Path(folder))
             if given.only != "quality":
