@@ -4,15 +4,15 @@
 
 In SIMULATED worlds of development (those of `benchmarks.challengers`; the seeds of
 `benchmarks.held_out` are not looked at), the model is fitted as it is served: with the setting that
-was once in use, with other seeds of it (what chance alone does), with the one in use now, and with
-fewer or larger trees. Printed for
-each:
+was once in use, with the one in use now, and with fewer or larger trees, three times each, with
+other seeds of LightGBM. Printed for each setting:
 
 - how many trees its stages have together, microseconds a row by LightGBM's own predict and by its
   SHAP values, on one thread, and both as shares of the former setting's, timed in turns in one run;
 - NDCG@10 of the true rates over all creators, for campaigns of brands never seen; deviance of the
-  rates of those really chosen; error of their reach; how many true rates the 80% intervals hold:
-  each less that of the former setting, world by world, with the standard error over worlds.
+  rates of those really chosen; error of their reach; how many true rates the 80% intervals hold.
+  Means of the three fits, and their differences from the former setting's, world by world, with the
+  standard error over worlds. How far two fits of one setting lie apart stands in brackets.
 
 Where ../shared/data/world_us is there, the same on its last fifth of time, with intervals over
 campaigns.
@@ -26,7 +26,7 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
@@ -41,6 +41,7 @@ from benchmarks import ways
 from benchmarks.challengers import (
     CREATORS,
     DEPTH,
+    SEEDS,
     WORLD_US,
     Asked,
     World,
@@ -57,11 +58,11 @@ from training.bootstrap import Figure, draw, figure
 from training.dataset import split_by_time
 from training.figures import campaign_ndcg, deviances
 
-SEEDS = (601, 602, 603, 604, 605, 606)
+FITS = (0, 1, 2)  # seeds of LightGBM
 AT_ONCE = 2  # worlds, a process each
 PREDICTED, EXPLAINED = 2000, 50  # rows in a call
 REPEATS = 15
-FORMER = "former: 0.03, 7 leaves, at most 600; choice 200 at 0.05"
+BASE = "former: 0.03, 7 leaves, 600; choice 200 at 0.05"
 
 
 @dataclass(frozen=True)
@@ -75,40 +76,55 @@ class Setting:
     def __str__(self) -> str:
         own = self.params
         return (
-            f"{own.learning_rate:g}, {own.num_leaves} leaves, at most {own.max_rounds}; "
+            f"{own.learning_rate:g}, {own.num_leaves} leaves, {own.max_rounds}; "
             f"choice {self.choice_rounds} at {self.choice_rate:g}"
         )
 
 
-def _setting(
+# Every number is told here, so that a change of the defaults leaves what was compared as it was.
+FORMER = Setting(
+    FitParams(
+        learning_rate=0.03,
+        num_leaves=7,
+        min_events_in_leaf=30.0,
+        l2_events=30.0,
+        feature_fraction=0.5,
+        max_rounds=600,
+        patience=50,
+        threads=1,
+    ),
+    choice_rounds=200,
+    choice_rate=0.05,
+)
+
+
+def _other(
     rate: float, leaves: int, rounds: int, patience: int, choice_rounds: int, choice_rate: float
 ) -> Setting:
-    params = FitParams(
-        learning_rate=rate, num_leaves=leaves, max_rounds=rounds, patience=patience, threads=1
+    params = replace(
+        FORMER.params, learning_rate=rate, num_leaves=leaves, max_rounds=rounds, patience=patience
     )
     return Setting(params, choice_rounds, choice_rate)
 
 
 def settings() -> dict[str, Setting]:
     """What is compared, by name: first that which all others are measured against."""
-    former = _setting(0.03, 7, 600, 50, 200, 0.05)
-    others = (
-        replace(former, choice_rounds=100, choice_rate=0.1),
-        replace(former, choice_rounds=60, choice_rate=0.15),
-        _setting(0.06, 7, 300, 30, 100, 0.1),
-        _setting(0.15, 7, 120, 15, 40, 0.25),
-        _setting(0.1, 4, 200, 20, 60, 0.15),
-        _setting(0.06, 15, 300, 30, 60, 0.15),
-        _setting(0.1, 15, 200, 20, 60, 0.15),
-    )
     in_use = Setting(FitParams(threads=1), choice.ROUNDS, choice.LEARNING_RATE)
-    again = {
-        f"the same, seed {seed}": replace(former, params=replace(former.params, seed=seed))
-        for seed in (1, 2)
-    }
-    return (
-        {FORMER: former} | again | {f"in use: {in_use}": in_use} | {str(one): one for one in others}
+    fewer = _other(0.1, 7, 200, 20, 60, 0.15)
+    wide = replace(fewer, params=replace(fewer.params, feature_fraction=0.8))
+    others = (
+        _other(0.06, 7, 300, 30, 100, 0.1),
+        fewer,
+        _other(0.15, 7, 120, 15, 40, 0.25),
+        _other(0.1, 4, 200, 20, 60, 0.15),
+        _other(0.06, 15, 300, 30, 60, 0.15),
     )
+    return {
+        BASE: FORMER,
+        f"in use: {in_use}": in_use,
+        **{str(one): one for one in others},
+        f"{fewer}, 0.8 of the features a tree": wide,
+    }
 
 
 @dataclass(frozen=True)
@@ -158,7 +174,7 @@ def main() -> None:
             "lightgbm": lgb.__version__,
             "seeds": list(told.seeds),
             "costs": {name: asdict(cost) for name, cost in costs.items()},
-            "worlds": [{name: asdict(q) for name, q in world.items()} for world in worlds],
+            "worlds": [{n: [asdict(q) for q in qs] for n, qs in world.items()} for world in worlds],
             "world_us": {n: [asdict(f) for f in figures] for n, figures in later.items()},
         }
         print(json.dumps(out, indent=2))
@@ -193,16 +209,22 @@ def trees(model: ConversionModel) -> tuple[int, ...]:
     return tuple(stage.booster.num_trees() if stage else 0 for stage in stages)
 
 
-def _of_seed(seed: int) -> dict[str, Quality]:
+def _of_seed(seed: int) -> dict[str, list[Quality]]:
     with threadpool_limits(1):
         world = prepared(seed)
         parts = ways.of_all(world.rows, world.candidates, split_by_time(world.rows))
         found = {
-            name: quality(fitted(parts, setting), world.asked)
+            name: [quality(model, world.asked) for model in fits(parts, setting)]
             for name, setting in settings().items()
         }
     print(f"world {seed} done", file=sys.stderr, flush=True)
     return found
+
+
+def fits(parts: Parts, setting: Setting) -> Iterator[ConversionModel]:
+    """One model for each of `FITS`."""
+    for seed in FITS:
+        yield fitted(parts, replace(setting, params=replace(setting.params, seed=seed)))
 
 
 def quality(model: ConversionModel, asked: list[Asked]) -> Quality:
@@ -244,9 +266,11 @@ def _later_time() -> dict[str, tuple[Figure, ...]]:
         out: dict[str, tuple[Figure, ...]] = {}
         base: tuple[Floats, Floats] | None = None
         for name, setting in settings().items():
-            told = fitted(parts, setting).predict(test.matrix, chosen=True)
-            order = campaign_ndcg(test, told.score, DEPTH)
-            explained = 1 - draws.sums(deviances(test.labels, told.rate)) / null
+            order, explained = np.zeros(len(np.unique(test.campaign))), np.zeros(len(null))
+            for model in fits(parts, setting):
+                told = model.predict(test.matrix, chosen=True)
+                order += campaign_ndcg(test, told.score, DEPTH) / len(FITS)
+                explained += (1 - draws.sums(deviances(test.labels, told.rate)) / null) / len(FITS)
             base = base or (order, explained)
             out[name] = (
                 figure(draws.means(order)),
@@ -297,7 +321,7 @@ def _cost_table(costs: dict[str, Cost]) -> Table:
     )
     for column in ("", "trees", "predict, µs", "of former", "SHAP, µs", "of former"):
         table.add_column(column, justify="right" if column else "left")
-    base = costs[FORMER]
+    base = costs[BASE]
     for name, cost in costs.items():
         table.add_row(
             name,
@@ -310,41 +334,55 @@ def _cost_table(costs: dict[str, Cost]) -> Table:
     return table
 
 
-def _quality_table(worlds: list[dict[str, Quality]]) -> Table:
+def _quality_table(worlds: list[dict[str, list[Quality]]]) -> Table:
     table = Table(
         title=f"Quality, {len(worlds)} SIMULATED worlds of {CREATORS:,} creators, brands never "
-        "seen: mean, and less that of the former setting (± standard error over worlds)"
+        "seen: mean (deviation of one fit), and against the former (± standard error over worlds)"
     )
     columns = ("", "trees", "NDCG@10", "less", "deviance", "more", "reach error", "more")
     for column in (*columns, "held, 80%", "expected / true"):
         table.add_column(column, justify="right" if column else "left")
     for name in worlds[0]:
-        own, base = ([world[which] for world in worlds] for which in (name, FORMER))
-        parts = np.mean([one.trees for one in own], axis=0)
+        sizes = np.mean([fit.trees for world in worlds for fit in world[name]], axis=0)
+        told: dict[str, tuple[Floats, Floats]] = {
+            what: (_of(worlds, name, what), _of(worlds, BASE, what))
+            for what in ("ndcg", "deviance", "reach_error", "coverage", "promised")
+        }
+        order, order_before = told["ndcg"]
+        deviance, deviance_before = told["deviance"]
+        reach, reach_before = (values.mean(axis=1) for values in told["reach_error"])
         table.add_row(
             name,
-            " + ".join(f"{part:.0f}" for part in parts),
-            f"{np.mean([one.ndcg for one in own]):.3f}",
-            _paired([a.ndcg - b.ndcg for a, b in zip(own, base, strict=True)], "+.4f"),
-            f"{np.mean([one.deviance for one in own]):.3f}",
-            _paired([a.deviance / b.deviance - 1 for a, b in zip(own, base, strict=True)], "+.1%"),
-            f"{np.mean([one.reach_error for one in own]):.3f}",
-            _paired(
-                [a.reach_error / b.reach_error - 1 for a, b in zip(own, base, strict=True)], "+.1%"
-            ),
-            f"{np.mean([one.coverage for one in own]):.3f}",
-            f"{np.mean([one.promised for one in own]):.3f}",
+            " + ".join(f"{size:.0f}" for size in sizes),
+            f"{order.mean():.3f} ({_apart(order):.3f})",
+            _paired((order - order_before).mean(axis=1), "+.4f"),
+            f"{deviance.mean():.3f} ({_apart(deviance / deviance.mean(axis=1)[:, None]):.1%})",
+            _paired(deviance.mean(axis=1) / deviance_before.mean(axis=1) - 1, "+.1%"),
+            f"{reach.mean():.3f}",
+            _paired(reach / reach_before - 1, "+.1%"),
+            f"{told['coverage'][0].mean():.3f}",
+            f"{told['promised'][0].mean():.3f}",
         )
     return table
 
 
-def _paired(differences: list[float], form: str) -> str:
-    if not any(differences):
+def _of(worlds: list[dict[str, list[Quality]]], name: str, what: str) -> Floats:
+    """One figure of one setting, ``(n_worlds, n_fits)``."""
+    return np.array([[getattr(fit, what) for fit in world[name]] for world in worlds])
+
+
+def _apart(values: Floats) -> float:
+    """Standard deviation of one fit in its world."""
+    return float(np.sqrt(values.var(axis=1, ddof=1).mean()))
+
+
+def _paired(differences: Floats, form: str) -> str:
+    if not differences.any():
         return ""
     if len(differences) == 1:
-        return format(differences[0], form)
-    error = float(np.std(differences, ddof=1) / np.sqrt(len(differences)))
-    return f"{np.mean(differences):{form}} ± {format(error, form).removeprefix('+')}"
+        return format(float(differences[0]), form)
+    error = float(differences.std(ddof=1) / np.sqrt(len(differences)))
+    return f"{format(float(differences.mean()), form)} ± {format(error, form).removeprefix('+')}"
 
 
 def _later_table(later: dict[str, tuple[Figure, ...]]) -> Table:

@@ -17,7 +17,7 @@ DAY_US = 86_400_000_000
 MATCH, PRICE = (FEATURE_NAMES.index(name) for name in ("projected_similarity", "price_log"))
 # A bad place to begin at: trees of two leaves that may hardly split.
 PARAMS = FitParams(
-    learning_rate=0.03, num_leaves=2, min_events_in_leaf=300, l2_events=300,
+    learning_rate=0.01, num_leaves=2, min_events_in_leaf=300, l2_events=300,
     max_rounds=60, patience=10, threads=1, choice_power=0.0, feature_fraction=0.3,
 )  # fmt: skip
 TRIALS = 10

@@ -261,7 +261,7 @@ def _suggested(trial: optuna.Trial, params: FitParams) -> FitParams:
     """The space: about a factor of ten around what is known to work, in logarithms."""
     return replace(
         params,
-        learning_rate=trial.suggest_float("learning_rate", 0.03, 0.3, log=True),
+        learning_rate=trial.suggest_float("learning_rate", 0.01, 0.1, log=True),
         num_leaves=trial.suggest_int("num_leaves", 2, 31, log=True),
         min_events_in_leaf=trial.suggest_float("min_events_in_leaf", 3.0, 300.0, log=True),
         l2_events=trial.suggest_float("l2_events", 1.0, 300.0, log=True),
