@@ -297,7 +297,7 @@ def _name_vectors(labels: Sequence[str], encoder: Encoder) -> Floats:
 def _niches_called(label: str) -> list[int]:
     exact, category = _places_by_name()
     key = name_key(label)
-    return list(exact.get(key) or category.get(key, ()))
+    return exact.get(key) or category.get(key, [])
 
 
 @lru_cache(maxsize=1)
