@@ -62,17 +62,15 @@ def make_facts(n_posts: int, seed: int, folder: Path) -> Asked:
     followed = Timeline.build(
         np.repeat(np.arange(n), FOLLOWER_COUNTS), START_US + _moments(rng, n * FOLLOWER_COUNTS)
     )
+    niche_label = np.array([one.label for one in NICHES], dtype=object)[niche]
+    niche_label[rng.random(n) >= LABELLED] = None
     creators = pd.DataFrame(
         {
             "creator_id": creator_id,
             "follower_count": followers,
             "language": tongue,
             "accepts_gifting": pd.array(rng.random(n) < 0.5, dtype="boolean"),
-            "niche": np.where(
-                rng.random(n) < LABELLED,
-                np.array([one.label for one in NICHES], dtype=object)[niche],
-                None,
-            ),
+            "niche": niche_label,
         }
     )
     audience = pd.DataFrame(
@@ -151,15 +149,15 @@ def _posts(
 def _vectors(
     rng: np.random.Generator, code: Ints, niche: Ints, centre: Vectors, folder: Path
 ) -> Vectors:
-    """Vectors around each creator's own centre, written part by part."""
+    """Vectors around each creator's own centre, written part by part as float16."""
     own = snap(centre[niche] + 0.5 * snap(rng.normal(size=(len(niche), DIM))))
-    path = folder / "vectors.f32"
+    path = folder / "vectors.f16"
     with path.open("wb") as file:
         for start in range(0, len(code), PART):
             here = code[start : start + PART]
             noise = rng.standard_normal((len(here), DIM), dtype=np.float32) / np.sqrt(DIM)
-            file.write(snap(own[here] + 0.8 * noise).tobytes())
-    mapped: Vectors = np.memmap(path, dtype=np.float32, mode="r", shape=(len(code), DIM))
+            file.write(snap(own[here] + 0.8 * noise).astype(np.float16).tobytes())
+    mapped: Vectors = np.memmap(path, dtype=np.float16, mode="r", shape=(len(code), DIM))
     return mapped
 
 

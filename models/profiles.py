@@ -527,7 +527,7 @@ def _concentration(mix: Floats) -> Floats:
 
 def _tenure(texts: _Texts, mix: Floats) -> Floats:
     """Days since the first post in the leading niche of each ask's mix; NaN where there is none."""
-    some: NDArray[np.bool_] = ~np.isnan(mix).any(axis=1)
+    some = ~np.asarray(np.isnan(mix).any(axis=1))
     leading = np.argmax(np.where(some[:, np.newaxis], mix, 0.0), axis=1)
     row = texts.past.row
     inside = np.flatnonzero(some[row] & (texts.label[texts.past.index] == leading[row]))
@@ -595,7 +595,7 @@ def _languages(
         cell = recent.row * width + all_languages.posts[recent.index]
         posts[here] = np.bincount(cell, weight, minlength=len(here) * width).reshape(-1, width)
     # Columns of those languages that somebody posts in, reads or speaks.
-    somewhere: NDArray[np.bool_] = (posts > 0).any(axis=0)
+    somewhere = np.asarray((posts > 0).any(axis=0))
     somewhere[all_languages.read] = True
     somewhere[all_languages.spoken] = True
     somewhere[all_languages.names.index(UNKNOWN)] = True
