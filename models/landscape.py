@@ -44,7 +44,7 @@ class Landscape:
 def landscape(index: Index) -> Landscape:
     """Lay out the creators of an index; those without posts have no place on it."""
     places = np.flatnonzero(index.leading >= 0).astype(np.int64)
-    mix, leading = index.profiles.mix[places], index.leading[places]
+    mix, leading = index.profiles.mix[places], index.leading[places].astype(np.int64)
     centres = np.full((mix.shape[1], 2), np.nan)
     if len(places) == 0:
         return Landscape(places, np.zeros((0, 2)), leading, centres)

@@ -26,9 +26,10 @@ import pandas as pd
 from features.catalogue import FEATURE_NAMES
 from features.forgotten import Forgotten
 from features.schemas import NoModel, RegistryError
-from models.bundle import CREATORS, MODEL_NAME, Bundle, load
+from models.bundle import MODEL_NAME, Bundle, load
 from models.conversion import ConversionModel
-from models.redact import held, redact
+from models.index_files import CREATORS, INDEX
+from models.redact import held_in, redact
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -393,9 +394,9 @@ class Registry:
                 # Its creators alone first: most versions hold nobody who is to be forgotten.
                 look = Path(staging) / "look"
                 look.mkdir()
-                uri = f"{root}/{CREATORS}"
+                uri = f"{root}/{INDEX}/{CREATORS}"
                 creators = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(look)))
-            if not held(creators.parent, forgotten):
+            if not held_in(creators, forgotten):
                 return 0
             with _named_failures(self.tracking_uri):
                 whole = Path(staging) / "whole"

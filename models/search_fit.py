@@ -66,7 +66,7 @@ def search_for(known: Known, index: Index, model: Model, prices: PriceModel | No
     if prices is not None:
         told = prices.estimate(values[:, PLATFORM].astype(np.int64), values[:, FOLLOWERS_LOG])[0]
         price = np.where(np.isnan(price), told, price)
-    gifting = index.creators["accepts_gifting"].fillna(False).to_numpy(bool)
+    gifting = index.creators.gifting == 1
     money = Money(np.log(np.maximum(price, 1.0)), gifting)
     return fit_search(index.profiles, model, money, _briefs(known, index.profiles))
 

@@ -151,7 +151,7 @@ class _Tally:
             return
         brief = Brief.model_validate_json(answer.brief)
         candidates = candidates.take([not is_placeholder(one) for one in candidates.creator_id])
-        there = set(bundle.index.creators["creator_id"])
+        there = set(bundle.index.ids)
         known = np.array([one in there for one in candidates.creator_id], dtype=bool)
         rows = np.flatnonzero(known)
         stored = candidates.matrix[rows]
