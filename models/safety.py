@@ -76,6 +76,13 @@ class YearPosts:
     counts: NDArray[np.int32]
     kept_words: WordIndex | None = None
 
+    @classmethod
+    def counted(cls, rows: Rows, table: pa.Table) -> YearPosts:
+        """With the risks counted."""
+        total = np.zeros((table.num_rows + 1, len(RISK_TOPICS)), dtype=np.int32)
+        np.cumsum(flags_of(table["risks"].to_numpy()), axis=0, out=total[1:])
+        return cls(rows, table, np.diff(total[rows.indptr], axis=0))
+
     @cached_property
     def words(self) -> WordIndex:
         """The posts by word."""
@@ -146,9 +153,7 @@ def read_year(posts: Posts, asks: Asks, model: RiskModel | None) -> YearPosts:
         [text for text in words if text],
         bits,
     ]
-    total = np.zeros((len(index) + 1, len(RISK_TOPICS)), dtype=np.int32)
-    np.cumsum(risks, axis=0, out=total[1:])
-    return YearPosts(
+    return YearPosts.counted(
         Rows(indptr),
         pa.Table.from_arrays(
             [
@@ -157,7 +162,6 @@ def read_year(posts: Posts, asks: Asks, model: RiskModel | None) -> YearPosts:
             ],
             schema=_SCHEMA,
         ),
-        np.diff(total[indptr], axis=0),
     )
 
 
