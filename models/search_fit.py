@@ -61,14 +61,18 @@ class Money:
 
 def search_for(known: Known, index: Index, model: Model, prices: PriceModel | None) -> Search:
     """The search among the creators of an index by a model, learned on the past briefs."""
+    briefs = _briefs(known, index.profiles)
+    return fit_search(index.profiles, model, money_of(index, prices), briefs)
+
+
+def money_of(index: Index, prices: PriceModel | None) -> Money:
+    """What creators cost: their prices, or what is told of prices where they name none."""
     values = index.profiles.numbers.values
     price = index.price
     if prices is not None:
         told = prices.estimate(values[:, PLATFORM].astype(np.int64), values[:, FOLLOWERS_LOG])[0]
         price = np.where(np.isnan(price), told, price)
-    gifting = index.creators.gifting == 1
-    money = Money(np.log(np.maximum(price, 1.0)), gifting)
-    return fit_search(index.profiles, model, money, _briefs(known, index.profiles))
+    return Money(np.log(np.maximum(price, 1.0)), index.creators.gifting == 1)
 
 
 def _briefs(known: Known, profiles: Profiles) -> list[BriefProfile]:
