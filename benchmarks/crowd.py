@@ -70,7 +70,7 @@ class Size:
 
 @dataclasses.dataclass(frozen=True)
 class _Blend:
-    """Which creators of the base each new one is made of, and how much of each: ``(n, SOURCES)``."""
+    """Which creators of the base each new one is made of, and how much: ``(n, SOURCES)``."""
 
     source: Ints
     weight: Floats

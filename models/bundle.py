@@ -30,6 +30,7 @@ from safetensors.numpy import load_file, save_file
 from features import creator as creator_features
 from features import pair as pair_features
 from features.catalogue import FEATURE_NAMES, FEATURES
+from features.encoders import sha256_of
 from features.pair import creator_columns
 from features.schemas import BundleError, EncoderError
 from features.text import Encoder, open_encoder, save_encoder
@@ -363,13 +364,8 @@ def _digests(folder: Path) -> dict[str, str]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
     largest_first = sorted(files, key=lambda path: -path.stat().st_size)
     with ThreadPoolExecutor(HASHED_AT_ONCE) as pool:
-        found = dict(zip(largest_first, pool.map(_digest, largest_first), strict=True))
+        found = dict(zip(largest_first, pool.map(sha256_of, largest_first), strict=True))
     return {path.relative_to(folder).as_posix(): found[path] for path in files}
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_files(folder: Path, manifest: Manifest) -> None:

@@ -345,9 +345,25 @@ class Registry:
             RegistryError: The registry is away, or the disk is full.
         """
         target = bundles / version.run_id
-        if target.exists():
-            return target
+        if not target.exists():
+            self._download(version, target)
+        return target
+
+    def load(self, version: Version, bundles: Path) -> Bundle:
+        """Fetch a version's bundle, and load it: once, whether it was there already or not.
+
+        Raises:
+            BundleError: What was published, or lies there, cannot be used.
+            RegistryError: The registry is away, or the disk is full.
+        """
+        target = bundles / version.run_id
+        return load(target) if target.exists() else self._download(version, target)
+
+    def _download(self, version: Version, target: Path) -> Bundle:
+        """Put a version's bundle at `target` once it is known to be sound."""
         import mlflow
+
+        bundles = target.parent
 
         self.client  # noqa: B018 - sets the global tracking URI that the download uses
         with _named_failures(str(bundles)):
@@ -356,13 +372,16 @@ class Registry:
             with _named_failures(self.tracking_uri):
                 uri = f"models:/{MODEL_NAME}/{version.version}/{BUNDLE_FOLDER}"
                 got = mlflow.artifacts.download_artifacts(uri, dst_path=staging)
-            load(Path(got))
+            bundle = load(Path(got))
             try:
+                # Its files are mapped into memory by now, and stay so under the other name.
                 Path(got).replace(target)
             except OSError as error:
-                if not target.exists():  # else another process was the first to put it there
+                if not target.exists():
                     raise RegistryError(f"{target}: {error}") from error
-        return target
+                # Another process was the first to put it there: its pages are shared.
+                return load(target)
+        return bundle
 
     def versions(self) -> list[Version]:
         """Every registered version, the oldest first."""
