@@ -120,6 +120,8 @@ class IndexWriter:
     ) -> None:
         if kind is None:
             self.close()
+        else:
+            self._close_files()
 
     def add(self, part: Index) -> None:
         """Append creators, whose ids all come after those before.
@@ -159,10 +161,7 @@ class IndexWriter:
         """
         if self._setting is None:
             raise ValueError(f"{self.folder}: an index without a part")
-        for growing in self._arrays.values():
-            growing.close()
-        for table in self._tables.values():
-            table.close()
+        self._close_files()
         for name, array in self._shared.items():
             np.save(self.folder / f"{name}.npy", array)
         self._close_audience()
@@ -173,6 +172,12 @@ class IndexWriter:
             "audience": [list(key) for key in self._keys],
         }
         (self.folder / ABOUT).write_text(json.dumps(about), "utf-8")
+
+    def _close_files(self) -> None:
+        for growing in self._arrays.values():
+            growing.close()
+        for table in self._tables.values():
+            table.close()
 
     def _check(self, part: Index) -> None:
         setting, shared = setting_of(part), _shared(part.profiles)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from features.schemas import BundleError
 from models import ranker
 from models.registry import Registry
 from service.app import create_app
