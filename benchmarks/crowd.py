@@ -19,6 +19,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -141,18 +142,19 @@ def _part(
     mix /= np.maximum(mix.sum(axis=1, keepdims=True), 1e-12)
     values, followers, price = _numbers(base, first, mix, rng)
 
-    def taken(part: object) -> dict[str, NDArray[np.generic]]:
-        return {f.name: getattr(part, f.name)[first] for f in dataclasses.fields(part)}  # type: ignore[arg-type]
+    def taken(part: Any) -> Any:
+        """A record of arrays with a row for each creator."""
+        fields = {f.name: getattr(part, f.name)[first] for f in dataclasses.fields(part)}
+        return dataclasses.replace(part, **fields)
 
-    def ragged(part: object) -> dict[str, object]:
-        rows, entries = _gathered(part.rows, first)  # type: ignore[attr-defined]
-        fields = [f.name for f in dataclasses.fields(part) if f.name != "rows"]  # type: ignore[arg-type]
-        found: dict[str, object] = {"rows": rows}
-        for name in fields:
-            values = getattr(part, name)
-            is_table = isinstance(values, pa.Table)
-            found[name] = values.take(pa.array(entries)) if is_table else values[entries]
-        return found
+    def ragged(part: Any) -> Any:
+        """A record of `rows` and of what has an entry for each of their entries."""
+        rows, entries = _gathered(part.rows, first)
+        fields: dict[str, Any] = {"rows": rows}
+        for name in (f.name for f in dataclasses.fields(part) if f.name != "rows"):
+            own = getattr(part, name)
+            fields[name] = own.take(entries) if isinstance(own, pa.Table) else own[entries]
+        return dataclasses.replace(part, **fields)
 
     audience, entries = _gathered(base.audience.rows, first)
     year, posts = _gathered(base.year.rows, first, size.year)
@@ -175,8 +177,8 @@ def _part(
             asks=Asks(np.arange(n, dtype=np.int64), profiles.asks.as_of_us[first]),
             numbers=CreatorNumbers(
                 values[:, : numbers.values.shape[1]],
-                dataclasses.replace(numbers.clicks, **taken(numbers.clicks)),
-                dataclasses.replace(numbers.conversions, **taken(numbers.conversions)),
+                taken(numbers.clicks),
+                taken(numbers.conversions),
                 followers,
             ),
             mix=mix,
@@ -188,8 +190,8 @@ def _part(
             audience_language=profiles.audience_language[first],
             speaks=profiles.speaks[first],
             niche_values=values[:, numbers.values.shape[1] :],
-            ads=dataclasses.replace(profiles.ads, **ragged(profiles.ads)),
-            outcomes=dataclasses.replace(profiles.outcomes, **ragged(profiles.outcomes)),
+            ads=ragged(profiles.ads),
+            outcomes=ragged(profiles.outcomes),
             moment=profiles.moment[first],
         ),
         last_post_us=base.last_post_us[first],
@@ -198,10 +200,10 @@ def _part(
         audience=AudienceShares.build(
             audience, base.audience.keys, base.audience.key[entries], base.audience.share[entries]
         ),
-        collaborations=dataclasses.replace(base.collaborations, **ragged(base.collaborations)),
+        collaborations=ragged(base.collaborations),
         evidence=_evidence(base, blend, size, rng),
-        year=YearPosts.counted(year, base.year.table.take(pa.array(posts)).combine_chunks()),
-        months=dataclasses.replace(base.months, **ragged(base.months)),
+        year=YearPosts.counted(year, base.year.table.take(posts).combine_chunks()),
+        months=ragged(base.months),
     )
 
 
@@ -262,7 +264,7 @@ def _evidence(base: Index, blend: _Blend, size: Size, rng: np.random.Generator) 
     rows, entries = _gathered(base.evidence.rows, blend.source[:, 0], size.evidence)
     other = base.profiles.topics[:, 0][blend.source[rows.row, 1]]
     vectors = _moved((base.evidence.vector[entries] + 0.3 * other).astype(np.float64), rng)
-    table = base.evidence.text.take(pa.array(entries)).combine_chunks()
+    table = base.evidence.text.take(entries).combine_chunks()
     return Evidence(rows, table, EightBits.of(vectors))
 
 
@@ -294,7 +296,7 @@ def _numbers(
 
 
 def _texts(base: Index, first: Ints, start: int) -> pa.Table:
-    own = base.creators.text.take(pa.array(first))
+    own = base.creators.text.take(first)
     numbers = range(start, start + len(first))
     return texts(
         creator_id=[f"simulated{number:09}" for number in numbers],

@@ -36,7 +36,7 @@ def texts(**columns: Any) -> pa.Table:
     )
 
 
-def text_at(column: pa.ChunkedArray, place: int) -> str | None:
+def text_at(column: pa.ChunkedArray[Any], place: int) -> str | None:
     """One text of a column, None where it is missing."""
     found: str | None = column[place].as_py()
     return found
@@ -106,7 +106,7 @@ class Creators:
             language=Codes.of(table["language"]),
             currency=Codes.of(table["currency"]),
             price_per_post=table["price_per_post"].to_numpy(np.float64),
-            gifting=gifting.to_numpy(np.int8),
+            gifting=gifting.to_numpy().astype(np.int8),
         )
 
     def __len__(self) -> int:

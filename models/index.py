@@ -114,7 +114,7 @@ class Index:
 
     def ids_of(self, places: Ints) -> NDArray[np.object_]:
         """Ids of some creators."""
-        taken = self.creators.text["creator_id"].take(pa.array(places))
+        taken = self.creators.text["creator_id"].take(places)
         return np.array(taken.to_pylist(), dtype=object)
 
     def position(self, creator_id: str) -> int:

@@ -105,7 +105,7 @@ class IndexWriter:
         self._shared: dict[str, Array] = {}
         self._setting: Setting | None = None
         self._last_id: str | None = None
-        self._words: list[tuple[pa.Array, Ints]] = []
+        self._words: list[tuple[pa.Array[Any], Ints]] = []
         self._size = 0
         folder.mkdir(parents=True)
 

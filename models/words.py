@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import reduce
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -36,12 +37,12 @@ class WordIndex:
         post: Rows of the texts that hold the word, ascending.
     """
 
-    words: pa.Array
+    words: pa.Array[Any]
     rows: Rows
     post: Posts
 
     @classmethod
-    def build(cls, texts: pa.ChunkedArray) -> WordIndex:
+    def build(cls, texts: pa.ChunkedArray[Any]) -> WordIndex:
         """Of texts, ``(n,)``."""
         parts, first = [], 0
         for start in range(0, len(texts), CHUNK_TEXTS):
@@ -50,7 +51,7 @@ class WordIndex:
                 first += len(chunk)
         tokens = pa.chunked_array([words for words, _ in parts], pa.large_string())
         post = np.concatenate([np.zeros(0, np.int64), *(rows for _, rows in parts)])
-        distinct = _sorted(pc.unique(tokens))
+        distinct = _sorted(tokens.unique())
         code = pc.index_in(tokens, distinct).to_numpy().astype(np.int64)
         # One number holds both, so that one sort orders by word and post and shows what is twice.
         key = np.sort(code * max(len(texts), 1) + post)
@@ -60,12 +61,12 @@ class WordIndex:
         indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         return cls(distinct, Rows(indptr), post.astype(np.uint32))
 
-    def posts_with(self, term: str, texts: pa.ChunkedArray) -> Ints:
+    def posts_with(self, term: str, texts: pa.ChunkedArray[Any]) -> Ints:
         """Rows of the texts that speak of a term, ascending."""
         found = [self._with_form(form, texts) for form in wanted(term)]
         return reduce(np.union1d, found, np.zeros(0, dtype=np.int64))
 
-    def _with_form(self, form: str, texts: pa.ChunkedArray) -> Ints:
+    def _with_form(self, form: str, texts: pa.ChunkedArray[Any]) -> Ints:
         whole = form.startswith(" ")  # else it is found inside longer words too
         parts = form.strip(" ").split(" ")
         found = sorted((self._posts(part, whole) for part in parts), key=len)
@@ -73,8 +74,9 @@ class WordIndex:
         places: Ints = rows.astype(np.int64)
         if len(parts) == 1 or len(places) == 0:
             return places
-        beside = pc.match_substring(texts.take(pa.array(places)), form)
-        return places[beside.to_numpy().astype(bool)]
+        beside = pc.match_substring(texts.take(places), form)
+        kept: Ints = places[beside.to_numpy().astype(bool)]
+        return kept
 
     def _posts(self, word: str, whole: bool) -> Posts:
         if not whole:
@@ -93,16 +95,17 @@ class WordIndex:
         return WordIndex(self.words, Rows(total[self.rows.indptr]), post)
 
 
-def merged(vocabularies: list[pa.Array]) -> pa.Array:
+def merged(vocabularies: list[pa.Array[Any]]) -> pa.Array[Any]:
     """One vocabulary of several."""
-    return _sorted(pc.unique(pa.chunked_array(vocabularies, pa.large_string())))
+    return _sorted(pa.chunked_array(vocabularies, pa.large_string()).unique())
 
 
-def _sorted(words: pa.Array) -> pa.Array:
-    return words.take(pc.sort_indices(words))
+def _sorted(words: Any) -> pa.Array[Any]:
+    taken: pa.Array[Any] = words.take(pc.sort_indices(words))
+    return taken
 
 
-def _tokens(texts: pa.Array, first: int) -> tuple[pa.Array, Ints]:
+def _tokens(texts: pa.Array[Any], first: int) -> tuple[pa.Array[Any], Ints]:
     """Words of texts, and the row of each, counted from `first`."""
     split = pc.split_pattern(texts, " ")
     words = split.flatten()
@@ -112,7 +115,7 @@ def _tokens(texts: pa.Array, first: int) -> tuple[pa.Array, Ints]:
     return words.filter(real).cast(pa.large_string()), rows[real.to_numpy(False).astype(bool)]
 
 
-def _place(words: pa.Array, word: str) -> int:
+def _place(words: pa.Array[Any], word: str) -> int:
     """Place of a word among sorted ones, -1 where it is none of them."""
     low, high = 0, len(words)
     while low < high:

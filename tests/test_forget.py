@@ -95,7 +95,7 @@ def test_a_creator_is_forgotten_everywhere_and_at_once(world):
 
         needles = needles_of(source, gone)
         before = found_in(settings.home, needles)
-        assert any("creators.parquet" in name for name in before)
+        assert any("creators.arrow" in name for name in before)
         assert any(name.startswith("artifacts/") for name in before)
         assert "service.db" in before or "service.db-wal" in before
         (settings.home / "quarantine").mkdir(exist_ok=True)
