@@ -215,7 +215,7 @@ def _of_brief(
     )
     found = ranker.portfolio(bundle, request)
     truth = _truth(cut, campaign_id)
-    place = {one: i for i, one in enumerate(bundle.index.creators["creator_id"])}
+    place = {one: i for i, one in enumerate(bundle.index.ids)}
     planned = np.array([place[pick.creator_id] for pick in found.plan.picked], dtype=np.int64)
     per_cost = np.array([(p.adds_conversions or 0) / max(p.cost, 1) for p in found.plan.picked])
     booked = {PLAN: _paid(planned[np.argsort(-per_cost, kind="stable")], truth.price)}

@@ -124,7 +124,13 @@ def obvious_of(bundle: Bundle) -> Way:
     encoder = SentenceTransformer(str(folder))
     index = bundle.index
     everyone = np.arange(len(index), dtype=np.int64)
-    frame = index.creators.assign(followers=index.profiles.numbers.followers)
+    frame = pd.DataFrame(
+        {
+            "creator_id": index.creators.text["creator_id"].to_pandas(),
+            "platform": index.creators.platform.texts(everyone),
+            "followers": index.profiles.numbers.followers,
+        }
+    )
     wrapped: list[Any] = []
     with tempfile.TemporaryDirectory() as scratch:
         for stage in (model.clicks, model.conversions):
@@ -149,7 +155,7 @@ def obvious_of(bundle: Bundle) -> Way:
         for stage in (model.clicks, model.conversions):
             if stage is not None:
                 stage.booster.predict(shown, pred_contrib=True)
-        return best.to_json(orient="records")
+        return str(best.to_json(orient="records"))
 
     return obvious
 

@@ -16,8 +16,8 @@ from features.creator import CreatorNumbers
 from features.facts import Asks
 from features.language import UNKNOWN
 from features.rates import KIND_EVENTS, shrink
-from features.vectors import Vectors
-from features.windows import Floats, Ints, Ragged, ratio
+from features.vectors import OnGrid, Vectors
+from features.windows import Floats, Ints, Ragged, Rows, ratio
 
 RIVAL_DAYS = 180.0
 # How fast a past brief's say falls with its distance: cosine^4 gives a brief at 0.5 a sixteenth
@@ -33,7 +33,7 @@ LIFT_CLICKS = 30.0
 class RecentAds:
     """Promotions of the last 365 days of each ask, row by row."""
 
-    rows: Ragged
+    rows: Rows
     brand: Ints
     niche: Ints
     age_days: Floats
@@ -46,7 +46,7 @@ class PastOutcomes:
     `clicks_out_of` is the impressions where clicks are known, else 0.
     """
 
-    rows: Ragged
+    rows: Rows
     brief: Ints
     conversions: Ints
     impressions: Ints
@@ -88,10 +88,10 @@ class Profiles:
     asks: Asks
     numbers: CreatorNumbers
     mix: Floats
-    topics: Vectors
+    topics: Vectors | OnGrid
     topic_share: Floats
-    best: Vectors
-    subject: Vectors
+    best: Vectors | OnGrid
+    subject: Vectors | OnGrid
     languages: tuple[str, ...]
     posts_language: Floats
     audience_language: Floats
@@ -190,11 +190,8 @@ def brief_columns(
         usual_rate, usual_click_rate = usual
         w = kernel(profiles.brief_subject[past.brief[picked.index]], brief.subject)
     lift, click_lift = _similar_lifts(past, picked, w, len(rows), usual_rate, usual_click_rate)
-    subject = np.where(
-        profiles.subject[rows].any(axis=1),
-        (profiles.subject[rows] @ brief.subject).astype(np.float64),
-        np.nan,
-    )
+    own = profiles.subject[rows]
+    subject = np.where(own.any(axis=1), (own @ brief.subject).astype(np.float64), np.nan)
     return np.column_stack(
         [
             topic,
@@ -327,4 +324,6 @@ def category_rate(
 def is_sponsored_by(ads: RecentAds, size: int, brands: set[int]) -> NDArray[np.bool_]:
     """Whether each ask promoted one of `brands` in 365 days; `size` is the number of asks."""
     hit = np.isin(ads.brand, np.fromiter(brands, dtype=np.int64, count=len(brands)))
-    return np.bincount(ads.rows.row[hit], minlength=size) > 0
+    sponsored = np.zeros(size, dtype=bool)
+    sponsored[ads.rows.row_of(np.flatnonzero(hit))] = True
+    return sponsored

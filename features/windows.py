@@ -146,10 +146,29 @@ def slice_max(sorted_values: Floats, first: Ints, past: Ints) -> Floats:
 
 
 @dataclass(frozen=True)
-class Ragged:
+class Rows:
     """Rows of different lengths laid end to end: row i is ``[indptr[i], indptr[i + 1])``."""
 
     indptr: Ints
+
+    @property
+    def row(self) -> Ints:
+        """The row that each entry belongs to."""
+        return np.repeat(np.arange(len(self.indptr) - 1, dtype=np.int64), np.diff(self.indptr))
+
+    def row_of(self, entries: Ints) -> Ints:
+        """The row that each of some entries belongs to."""
+        return (np.searchsorted(self.indptr, entries, side="right") - 1).astype(np.int64)
+
+    def of(self, row: int) -> tuple[int, int]:
+        """Where a row's entries stand: ``start`` and ``stop``."""
+        return int(self.indptr[row]), int(self.indptr[row + 1])
+
+
+@dataclass(frozen=True)
+class Ragged(Rows):
+    """Rows of different lengths, and which events their entries are."""
+
     index: Ints
 
     @classmethod
@@ -159,8 +178,3 @@ class Ragged:
         indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         offsets = np.arange(indptr[-1], dtype=np.int64) - np.repeat(indptr[:-1], lengths)
         return cls(indptr, np.repeat(first, lengths) + offsets)
-
-    @property
-    def row(self) -> Ints:
-        """The row that each entry belongs to."""
-        return np.repeat(np.arange(len(self.indptr) - 1, dtype=np.int64), np.diff(self.indptr))

@@ -1,7 +1,8 @@
 """One folder that holds everything a prediction needs, in open formats.
 
 `manifest.json` says what the numbers mean and what every file's digest is; LightGBM models are
-text, arrays safetensors, tables Parquet, the encoder ONNX. No pickle. A bundle that was made from
+text, the encoder ONNX, small arrays safetensors, and the index a folder of plain arrays and Arrow
+tables that are mapped into memory (`index_files`). No pickle. A bundle that was made from
 other features, or that is not what its manifest says, is refused with the reason.
 
 Knows nothing of where bundles are published (`registry`) or how they are asked (`ranker`).
@@ -14,14 +15,14 @@ import hashlib
 import json
 import shutil
 import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import pandas as pd
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
@@ -29,34 +30,31 @@ from safetensors.numpy import load_file, save_file
 from features import creator as creator_features
 from features import pair as pair_features
 from features.catalogue import FEATURE_NAMES, FEATURES
-from features.creator import CreatorNumbers
-from features.facts import Asks
-from features.pair import BriefTotals, PastOutcomes, Profiles, RecentAds, creator_columns
-from features.rates import Posterior
+from features.encoders import sha256_of
+from features.pair import creator_columns
 from features.reading import Reader
 from features.schemas import BundleError, EncoderError
 from features.text import Encoder, open_encoder, save_encoder
-from features.windows import Floats, Ints, Ragged
+from features.windows import Floats, Ints
 from models import profiles as profile_rules
 from models.choice import Choice
 from models.conversion import Calibration, ConversionModel
 from models.heuristic import HeuristicModel
-from models.index import Evidence, Index
+from models.index import Index
+from models.index_files import INDEX, Setting, read_index, write_index
 from models.landscape import Landscape, landscape
-from models.months import Months
 from models.niche import NicheModel
 from models.overlap import Audiences, audiences
 from models.prices import PriceModel
 from models.projection import Projection
-from models.safety import YearPosts
 from models.search import Search, open_search
 from models.stage import Stage
 
 FORMAT = 5
 MANIFEST = "manifest.json"
 JUDGED = "judged"
-CREATORS = "creators.parquet"
 MODEL_NAME = "creatorfit"
+HASHED_AT_ONCE = 2  # files; hashing holds no lock
 TYPICAL_SAMPLE = 500  # creators that "typical" in a reason is measured on
 
 # What a feature's value depends on beside its formula.
@@ -209,7 +207,8 @@ def _write(folder: Path, content: Content, origin: Origin) -> Manifest:
     niche_arrays, niche_meta = content.niche.to_arrays()
     save_file(niche_arrays, folder / "niche.safetensors")
     save_file(dataclasses.asdict(content.projection), folder / "projection.safetensors")
-    _write_index(folder, index, content.search)
+    write_index(folder / INDEX, index)
+    content.search.save(folder)
     judged = content.judged
     meta = _write_model(folder, model) if isinstance(model, ConversionModel) else {}
     judged_meta = None
@@ -247,34 +246,35 @@ def _write(folder: Path, content: Content, origin: Origin) -> Manifest:
     return Manifest.model_validate_json(written)
 
 
-def _write_index(folder: Path, index: Index, search: Search) -> None:
-    search.save(folder)
-    save_file(_index_arrays(index), folder / "index.safetensors")
-    index.creators.to_parquet(folder / CREATORS, index=False)
-    index.audience.to_parquet(folder / "audience.parquet", index=False)
-    index.collaborations.to_parquet(folder / "collaborations.parquet", index=False)
-    evidence = {name: getattr(index.evidence, name) for name in ("post_id", "text", "url")}
-    pd.DataFrame(evidence).astype("str").to_parquet(folder / "posts.parquet", index=False)
-    pq.write_table(index.year.table, folder / "year.parquet", compression="zstd")
-
-
-def replace_index(folder: Path, index: Index, search: Search) -> None:
+def replace_index(
+    folder: Path,
+    write: Callable[[Path], None],
+    search: Callable[[Path], Search],
+    out: Path | None = None,
+) -> None:
     """Put another index into a bundle, whole or not at all; the rest of it stays, byte for byte.
 
     Args:
         folder: A bundle that `load` reads.
-        index: As the bundle's own, with fewer creators.
-        search: The search among those.
+        write: Called with the folder that the index is to be written into.
+        search: Called with that folder once it is written; returns the search among its creators.
+        out: Where the bundle with that index shall stand, replaced if it is there; the folder
+            itself where there is none.
     """
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    target = folder if out is None else out
+    target.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        shutil.copytree(folder, staging, dirs_exist_ok=True)
-        _write_index(staging, index, search)
+        leave = shutil.ignore_patterns(INDEX)
+        shutil.copytree(folder, staging, dirs_exist_ok=True, ignore=leave)
+        write(staging / INDEX)
+        search(staging / INDEX).save(staging)
         manifest = read_manifest(staging).model_copy(update={"files": _digests(staging)})
         (staging / MANIFEST).write_text(manifest.model_dump_json(indent=2))
         staging.chmod(0o755)
-        shutil.rmtree(folder)
-        staging.replace(folder)
+        if target.exists():
+            shutil.rmtree(target)
+        staging.replace(target)
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
@@ -311,6 +311,9 @@ def load(folder: Path) -> Bundle:
     try:
         encoder = open_encoder(folder / "encoder", manifest.encoder)
         niche = NicheModel.from_arrays(load_file(folder / "niche.safetensors"), manifest.niche)
+        setting = Setting(
+            niche.labels, tuple(manifest.languages), manifest.currency, manifest.as_of_us
+        )
         prices = None
         if manifest.prices is not None:
             prices = PriceModel(
@@ -324,7 +327,7 @@ def load(folder: Path) -> Bundle:
             model=_read_model(folder, manifest),
             judged=_read_judged(folder, manifest),
             prices=prices,
-            index=_read_index(folder, manifest, niche),
+            index=read_index(folder / INDEX, setting),
             search=open_search(folder),
         )
     except (KeyError, TypeError, ValueError, OSError, SafetensorError, EncoderError) as error:
@@ -365,10 +368,10 @@ def _feature_difference(manifest: Manifest) -> str:
 
 def _digests(folder: Path) -> dict[str, str]:
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
-    }
+    largest_first = sorted(files, key=lambda path: -path.stat().st_size)
+    with ThreadPoolExecutor(HASHED_AT_ONCE) as pool:
+        found = dict(zip(largest_first, pool.map(sha256_of, largest_first), strict=True))
+    return {path.relative_to(folder).as_posix(): found[path] for path in files}
 
 
 def _check_files(folder: Path, manifest: Manifest) -> None:
@@ -416,111 +419,4 @@ def _read_stages(
         conversions=stage("conversions"),
         calibration=Calibration(**calibration),
         choice=None if choice is None else Choice(stage("choice"), **choice),
-    )
-
-
-def _index_arrays(index: Index) -> dict[str, Any]:
-    """Arrays of the index by name; vectors are on the grid, which float16 holds without loss."""
-    profiles, numbers = index.profiles, index.profiles.numbers
-    arrays: dict[str, Any] = {
-        "values": numbers.values,
-        "followers": numbers.followers,
-        "mix": profiles.mix,
-        "topics": profiles.topics.astype(np.float16),
-        "topic_share": profiles.topic_share,
-        "best": profiles.best.astype(np.float16),
-        "niche_values": profiles.niche_values,
-        "subject": profiles.subject.astype(np.float16),
-        "posts_language": profiles.posts_language,
-        "audience_language": profiles.audience_language,
-        "speaks": profiles.speaks,
-        "brief_subject": profiles.brief_subject.astype(np.float16),
-        "moment": profiles.moment,
-        "last_post_us": index.last_post_us,
-        "price": index.price,
-        "evidence.indptr": index.evidence.rows.indptr,
-        "evidence.vector": index.evidence.vector.astype(np.float16),
-        "year.indptr": index.year.rows.indptr,
-        "ads.indptr": profiles.ads.rows.indptr,
-        "outcomes.indptr": profiles.outcomes.rows.indptr,
-        "months.indptr": index.months.rows.indptr,
-    }
-    for prefix, part in (*_parts(profiles), ("months", index.months)):
-        for name in _plain_fields(part):
-            arrays[f"{prefix}.{name}"] = getattr(part, name)
-    return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-
-
-def _parts(profiles: Profiles) -> tuple[tuple[str, Any], ...]:
-    return (
-        ("clicks", profiles.numbers.clicks),
-        ("conversions", profiles.numbers.conversions),
-        ("ads", profiles.ads),
-        ("outcomes", profiles.outcomes),
-        ("totals", profiles.totals),
-    )
-
-
-def _plain_fields(part: Any) -> list[str]:
-    """Fields that are one array each; `rows` is written as its `indptr`."""
-    return [field.name for field in dataclasses.fields(part) if field.name != "rows"]
-
-
-def _read_index(folder: Path, manifest: Manifest, niche: NicheModel) -> Index:
-    arrays = load_file(folder / "index.safetensors")
-    creators = pd.read_parquet(folder / CREATORS)
-    n = len(creators)
-
-    def part(kind: Any, prefix: str, **rows: Ragged) -> Any:
-        names = [f.name for f in dataclasses.fields(kind) if f.name != "rows"]
-        return kind(**{name: arrays[f"{prefix}.{name}"] for name in names}, **rows)
-
-    def ragged(prefix: str) -> Ragged:
-        indptr = arrays[f"{prefix}.indptr"]
-        return Ragged(indptr, np.arange(indptr[-1], dtype=np.int64))
-
-    profiles = Profiles(
-        asks=Asks(np.arange(n, dtype=np.int64), np.full(n, manifest.as_of_us, dtype=np.int64)),
-        numbers=CreatorNumbers(
-            arrays["values"],
-            part(Posterior, "clicks"),
-            part(Posterior, "conversions"),
-            arrays["followers"],
-        ),
-        mix=arrays["mix"],
-        topics=arrays["topics"].astype(np.float32),
-        topic_share=arrays["topic_share"],
-        best=arrays["best"].astype(np.float32),
-        subject=arrays["subject"].astype(np.float32),
-        languages=tuple(manifest.languages),
-        posts_language=arrays["posts_language"],
-        audience_language=arrays["audience_language"],
-        speaks=arrays["speaks"],
-        niche_values=arrays["niche_values"],
-        ads=part(RecentAds, "ads", rows=ragged("ads")),
-        outcomes=part(PastOutcomes, "outcomes", rows=ragged("outcomes")),
-        moment=arrays["moment"],
-        totals=part(BriefTotals, "totals"),
-        brief_subject=arrays["brief_subject"].astype(np.float32),
-    )
-    posts = pd.read_parquet(folder / "posts.parquet")
-    return Index(
-        creators=creators,
-        profiles=profiles,
-        last_post_us=arrays["last_post_us"],
-        price=arrays["price"],
-        currency=manifest.currency,
-        audience=pd.read_parquet(folder / "audience.parquet"),
-        collaborations=pd.read_parquet(folder / "collaborations.parquet"),
-        evidence=Evidence(
-            rows=ragged("evidence"),
-            post_id=posts["post_id"].to_numpy(object),
-            text=posts["text"].to_numpy(object),
-            url=posts["url"].to_numpy(object),
-            vector=arrays["evidence.vector"].astype(np.float32),
-        ),
-        year=YearPosts(ragged("year"), pq.read_table(folder / "year.parquet").combine_chunks()),
-        labels=niche.labels,
-        as_of_us=manifest.as_of_us,
-        months=part(Months, "months", rows=ragged("months")),
     )

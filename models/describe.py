@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from features.catalogue import CREATOR_FEATURES, PROFILE_FEATURES
 from features.schemas import tier_of
@@ -27,6 +26,7 @@ from models.answer import (
     Signal,
 )
 from models.bundle import Bundle
+from models.columns import UNKNOWN, text_at
 from models.describe_safety import safety_of
 from models.index import Index
 from models.reasons import format_value
@@ -38,12 +38,12 @@ NICHE_SHARE_MIN = 0.01  # smaller shares are not listed
 
 def identity(index: Index, place: int) -> dict[str, Any]:
     """The fields that say who a creator is and how large."""
-    creator = index.creators.iloc[place]
+    creators = index.creators
     followers = float(index.profiles.numbers.followers[place])
     return {
-        "creator_id": str(creator["creator_id"]),
-        "handle": str(creator["handle"]),
-        "platform": str(creator["platform"]),
+        "creator_id": index.id_of(place),
+        "handle": str(creators.at("handle", place)),
+        "platform": str(creators.platform.at(place)),
         "follower_count": None if np.isnan(followers) else int(followers),
         "tier": tier_of(followers),
     }
@@ -124,30 +124,27 @@ def creator_profile(bundle: Bundle, creator_id: str) -> CreatorProfile:
     """
     index = bundle.index
     place = index.position(creator_id)
-    creator = index.creators.iloc[place]
-    gifting = creator["accepts_gifting"]
+    creators = index.creators
+    gifting = int(creators.gifting[place])
     last = int(index.last_post_us[place])
-
-    def text(column: str) -> str | None:
-        return None if pd.isna(creator[column]) else str(creator[column])
 
     return CreatorProfile(
         **identity(index, place),
-        display_name=text("display_name"),
-        bio=text("bio"),
-        url=text("url"),
-        country=text("country"),
-        language=text("language"),
-        price_per_post=_known(float(creator["price_per_post"])),
-        currency=str(creator["currency"]),
-        accepts_gifting=None if pd.isna(gifting) else bool(gifting),
+        display_name=creators.at("display_name", place),
+        bio=creators.at("bio", place),
+        url=creators.at("url", place),
+        country=creators.country.at(place),
+        language=creators.language.at(place),
+        price_per_post=_known(float(creators.price_per_post[place])),
+        currency=str(creators.currency.at(place)),
+        accepts_gifting=None if gifting == UNKNOWN else bool(gifting),
         last_post_us=last or None,
         niches=niche_mix(index, place),
         signals=_signals(index, place),
-        collaborations=_collaborations(index, creator_id),
+        collaborations=_collaborations(index, place),
         recent_posts=_recent(index, place),
         **safety_of(index, place),
-        audience=_audience(index, creator_id),
+        audience=_audience(index, place),
         history=_history(index, place),
     )
 
@@ -165,31 +162,34 @@ def _signals(index: Index, place: int) -> tuple[Signal, ...]:
     return tuple(signals)
 
 
-def _collaborations(index: Index, creator_id: str) -> tuple[Collaboration, ...]:
-    table = index.collaborations
-    own = table[table["creator_id"] == creator_id]
-    return tuple(
-        Collaboration(
-            sponsorship_id=row["sponsorship_id"],
-            campaign_id=row["campaign_id"],
-            brand=row["brand"],
-            started_us=row["started_us"],
-            impressions=row["impressions"] if row["resolved"] else None,
-            clicks=int(row["clicks"]) if row["resolved"] and row["clicks"] >= 0 else None,
-            conversions=row["conversions"] if row["resolved"] else None,
+def _collaborations(index: Index, place: int) -> tuple[Collaboration, ...]:
+    told = index.collaborations
+    start, stop = told.rows.of(place)
+    out = []
+    for row, text in enumerate(told.text.slice(start, stop - start).to_pylist(), start):
+        resolved = bool(told.resolved[row])
+        clicks = float(told.clicks[row])
+        out.append(
+            Collaboration(
+                **text,
+                started_us=int(told.started_us[row]),
+                impressions=int(told.impressions[row]) if resolved else None,
+                clicks=int(clicks) if resolved and clicks >= 0 else None,
+                conversions=int(told.conversions[row]) if resolved else None,
+            )
         )
-        for row in own.to_dict("records")
-    )
+    return tuple(out)
 
 
-def _audience(index: Index, creator_id: str) -> tuple[AudienceShare, ...]:
+def _audience(index: Index, place: int) -> tuple[AudienceShare, ...]:
     """Each dimension's shares, the largest first."""
-    own = index.audience[index.audience["creator_id"] == creator_id]
-    own = own.sort_values(["dimension", "share", "code"], ascending=[True, False, True])
-    return tuple(
-        AudienceShare(str(row["dimension"]), str(row["code"]), float(row["share"]))
-        for row in own.to_dict("records")
-    )
+    told = index.audience
+    own = [
+        (*told.keys[told.key[entry]], float(told.share[entry]))
+        for entry in range(*told.rows.of(place))
+    ]
+    own.sort(key=lambda entry: (entry[0], -entry[2], entry[1]))
+    return tuple(AudienceShare(*entry) for entry in own)
 
 
 def _history(index: Index, place: int) -> tuple[Month, ...]:
@@ -216,13 +216,12 @@ def _recent(index: Index, place: int) -> tuple[EvidencePost, ...]:
 
 
 def _post(index: Index, post: int, similarity: float | None) -> EvidencePost:
-    posts = index.evidence
-    url = posts.url[post]
+    posts = index.evidence.text
     return EvidencePost(
-        str(posts.post_id[post]),
-        str(posts.text[post]),
+        str(text_at(posts["post_id"], post)),
+        str(text_at(posts["text"], post)),
         similarity,
-        url if isinstance(url, str) else None,
+        text_at(posts["url"], post),
     )
 
 

@@ -55,8 +55,9 @@ def safety_of(index: Index, place: int, terms: Sequence[str] = ()) -> SafetyFiel
     if posts == 0:
         return {"safety": None, "warnings": (NOTHING_KNOWN,)}
     risks = []
+    flags = year.flags(start, stop)
     for column, topic in enumerate(RISK_TOPICS):
-        flagged = start + np.flatnonzero(year.flags[start:stop, column])
+        flagged = start + np.flatnonzero(flags[:, column])
         if len(flagged):
             evidence = tuple(_risky(index, row, topic) for row in _latest(flagged))
             risks.append(SafetyRisk(topic, len(flagged) / posts, len(flagged), evidence))

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from features.catalogue import FEATURE_NAMES
@@ -19,14 +19,26 @@ from features.facts import NO_BRAND, Asks, brand_code
 from features.pair import Profiles, is_sponsored_by, similarities
 from features.readings import AFRESH, TextRules
 from features.schemas import AudienceNeed, Brief, BriefError, Filters, Range, UnknownCreator
-from features.vectors import Vectors
-from features.windows import MICROSECONDS_PER_DAY, Floats, Ints, Ragged
+from features.vectors import EightBits, OnGrid, Vectors
+from features.windows import MICROSECONDS_PER_DAY, Floats, Ints, Ragged, Rows
+from models.columns import (
+    AudienceShares,
+    Codes,
+    Collaborations,
+    Creators,
+    only_rows,
+    some_rows,
+    text_at,
+    texts,
+)
 from models.months import Months, months_of
 from models.niche import NicheModel
 from models.profiles import Known, profile_creators
 from models.safety import RiskModel, YearPosts, is_set, read_year, who_passes
 
 EVIDENCE_POSTS = 20  # latest posts of each creator kept to show from
+EVIDENCE_TEXTS = ("post_id", "text", "url")
+CHUNK = 20_000  # creators whose vectors are in memory at once
 ENGAGEMENT_RATE = FEATURE_NAMES.index("engagement_rate")
 
 Mask = NDArray[np.bool_]
@@ -35,18 +47,30 @@ Part = TypeVar("Part", bound=Any)
 
 @dataclass(frozen=True)
 class Evidence:
-    """The latest posts of every creator: row i of `rows` belongs to creator i."""
+    """The latest posts of every creator: row i of `rows` belongs to creator i.
 
-    rows: Ragged
-    post_id: NDArray[np.object_]
-    text: NDArray[np.object_]
-    url: NDArray[np.object_]
-    vector: Vectors
+    Attributes:
+        text: Columns `EVIDENCE_TEXTS`.
+        vector: Of each post; for showing only.
+    """
+
+    rows: Rows
+    text: pa.Table
+    vector: EightBits
+
+    def only(self, kept: Mask) -> Evidence:
+        """The posts of some creators alone."""
+        rows, posts = only_rows(self.rows, kept)
+        vector = EightBits(self.vector.steps[posts], self.vector.scale[posts])
+        return Evidence(rows, some_rows(self.text, posts), vector)
 
 
 @dataclass(frozen=True)
 class Index:
     """Every creator, in the order of `creators` (sorted by id).
+
+    Arrays and tables may lie in mapped files (`index_files`): what is read of them is in memory
+    once for all processes, and what is not read is not.
 
     Attributes:
         creators: The contract's table of creators.
@@ -56,19 +80,21 @@ class Index:
         collaborations: Past collaborations, resolved or not, for a creator's page.
         year: What every creator wrote in the last 365 days, and the risks in it.
         labels: Names of the niches of `profiles.mix`.
+        leading: Place in `labels` of each creator's leading niche; -1 where nothing was posted.
         months: What each did month by month.
     """
 
-    creators: pd.DataFrame
+    creators: Creators
     profiles: Profiles
     last_post_us: Ints
     price: Floats
     currency: str
-    audience: pd.DataFrame
-    collaborations: pd.DataFrame
+    audience: AudienceShares
+    collaborations: Collaborations
     evidence: Evidence
     year: YearPosts
     labels: tuple[str, ...]
+    leading: NDArray[np.int16]
     as_of_us: int
     months: Months
 
@@ -77,15 +103,20 @@ class Index:
 
     @cached_property
     def ids(self) -> NDArray[np.object_]:
-        """Id of each creator, ascending, ``(n,)``."""
-        return np.asarray(self.creators["creator_id"].to_numpy(object))
+        """Id of each creator, ascending, ``(n,)``: every one as a text of Python, 60 MB a million.
 
-    @cached_property
-    def leading(self) -> Ints:
-        """Place in `labels` of each creator's leading niche; -1 where nothing was posted."""
-        mix = self.profiles.mix
-        known = ~np.isnan(mix[:, 0])
-        return np.where(known, np.argmax(np.nan_to_num(mix, nan=-1.0), axis=1), -1)
+        Not for requests: those ask for an `id_of`.
+        """
+        return np.asarray(self.creators.text["creator_id"].to_numpy(), dtype=object)
+
+    def id_of(self, place: int) -> str:
+        """Id of a creator."""
+        return str(text_at(self.creators.text["creator_id"], place))
+
+    def ids_of(self, places: Ints) -> NDArray[np.object_]:
+        """Ids of some creators."""
+        taken = self.creators.text["creator_id"].take(places)
+        return np.array(taken.to_pylist(), dtype=object)
 
     def position(self, creator_id: str) -> int:
         """Place of a creator.
@@ -93,10 +124,16 @@ class Index:
         Raises:
             UnknownCreator: There is none of that id.
         """
-        place = int(np.searchsorted(self.ids, creator_id))
-        if place == len(self) or self.ids[place] != creator_id:
+        low, high = 0, len(self)
+        while low < high:
+            middle = (low + high) // 2
+            if self.id_of(middle) < creator_id:
+                low = middle + 1
+            else:
+                high = middle
+        if low == len(self) or self.id_of(low) != creator_id:
             raise UnknownCreator(creator_id)
-        return place
+        return low
 
     def knows(self, creator_id: str) -> bool:
         """Whether there is a creator of that id."""
@@ -129,40 +166,37 @@ def build(
     last = np.zeros(n, dtype=np.int64)
     some = past > first
     last[some] = posts.timeline.time_us[past[some] - 1]
-    outcomes = facts.outcomes
-    collaborations = pd.DataFrame(
-        {
-            "creator_id": facts.creator_id[outcomes.creator],
-            "sponsorship_id": outcomes.sponsorship_id,
-            "campaign_id": outcomes.campaign_id,
-            "brand": outcomes.brand_name,
-            "started_us": outcomes.started_us,
-            "resolved": outcomes.resolved_us < facts.as_of_us,
-            "impressions": outcomes.impressions,
-            "clicks": outcomes.clicks,
-            "conversions": outcomes.conversions,
-        }
-    ).sort_values(["creator_id", "started_us", "sponsorship_id"], ignore_index=True)
+    profiles = profile_creators(known, asks, progress)
     return Index(
-        creators=facts.creators,
-        profiles=profile_creators(known, asks, progress),
+        creators=Creators.of(facts.creators),
+        profiles=profiles,
         last_post_us=last,
         price=facts.price,
         currency=facts.currency,
-        audience=facts.audience,
-        collaborations=collaborations,
+        audience=AudienceShares.of(facts),
+        collaborations=Collaborations.of(facts),
         evidence=Evidence(
-            shown,
-            posts.post_id[shown.index],
-            posts.text[shown.index],
-            posts.url[shown.index],
-            posts.vector[shown.index],
+            Rows(shown.indptr),
+            texts(
+                post_id=posts.post_id[shown.index],
+                text=posts.text[shown.index],
+                url=posts.url[shown.index],
+            ),
+            EightBits.of(posts.vector[shown.index]),
         ),
         year=read_year(posts, asks, risk_model, rules),
         labels=known.snapshots[-1].model.labels,
+        leading=leading_niche(profiles.mix),
         as_of_us=facts.as_of_us,
         months=months_of(facts),
     )
+
+
+def leading_niche(mix: Floats) -> NDArray[np.int16]:
+    """Column of the largest share of each row, -1 where nothing is known, ``(n,)``."""
+    known = ~np.isnan(mix[:, 0])
+    most = np.argmax(np.nan_to_num(mix, nan=-1.0), axis=1)
+    return np.where(known, most, -1).astype(np.int16)
 
 
 def only(index: Index, kept: Mask) -> Index:
@@ -192,10 +226,9 @@ def only(index: Index, kept: Mask) -> Index:
         clicks=_rows_of(profiles.numbers.clicks, kept),
         conversions=_rows_of(profiles.numbers.conversions, kept),
     )
-    stays = index.creators["creator_id"][kept]
     return replace(
         index,
-        creators=index.creators[kept].reset_index(drop=True),
+        creators=index.creators.only(kept),
         profiles=replace(
             profiles,
             numbers=numbers,
@@ -205,44 +238,29 @@ def only(index: Index, kept: Mask) -> Index:
         ),
         last_post_us=index.last_post_us[kept],
         price=index.price[kept],
-        audience=_of(index.audience, stays),
-        collaborations=_of(index.collaborations, stays),
-        evidence=_ragged_of(index.evidence, kept),
-        year=_year_of(index.year, kept),
+        audience=index.audience.only(kept),
+        collaborations=index.collaborations.only(kept),
+        evidence=index.evidence.only(kept),
+        year=index.year.only(kept),
+        leading=index.leading[kept],
         months=_ragged_of(index.months, kept),
     )
 
 
-def _year_of(year: YearPosts, kept: Mask) -> YearPosts:
-    lengths = np.diff(year.rows.indptr)
-    posts = np.flatnonzero(np.repeat(kept, lengths))
-    indptr = np.concatenate([[0], np.cumsum(lengths[kept])]).astype(np.int64)
-    rows = Ragged(indptr, np.arange(len(posts), dtype=np.int64))
-    return YearPosts(rows, year.table.take(posts).combine_chunks())
-
-
-def _of(table: pd.DataFrame, creator_ids: pd.Series) -> pd.DataFrame:
-    return table[table["creator_id"].isin(creator_ids)].reset_index(drop=True)
-
-
 def _rows_of(value: Any, kept: Mask) -> Any:
     """Rows of an array, or of every array of a record."""
+    if isinstance(value, OnGrid):
+        return OnGrid(value.steps[kept])
     if isinstance(value, np.ndarray):
         return value[kept]
     return replace(value, **{f.name: getattr(value, f.name)[kept] for f in fields(value)})
 
 
 def _ragged_of(part: Part, kept: Mask) -> Part:
-    """A record of `rows` and arrays with an entry for each of their entries, for some rows.
-
-    Entries are laid end to end in the order of the rows, as `build` and `bundle` lay them.
-    """
-    rows: Ragged = part.rows
-    lengths = np.diff(rows.indptr)
-    entries = rows.index[np.repeat(kept, lengths)]
-    indptr = np.concatenate([[0], np.cumsum(lengths[kept])]).astype(np.int64)
+    """A record of `rows` and arrays with an entry for each of their entries, for some rows."""
+    rows, entries = only_rows(part.rows, kept)
     arrays = {f.name: getattr(part, f.name)[entries] for f in fields(part) if f.name != "rows"}
-    return replace(part, rows=Ragged(indptr, np.arange(len(entries), dtype=np.int64)), **arrays)
+    return replace(part, rows=rows, **arrays)
 
 
 @dataclass(frozen=True)
@@ -283,7 +301,7 @@ def _checks(index: Index, brief: Brief, niche: NicheModel) -> list[tuple[str, Ma
     creators, profiles = index.creators, index.profiles
     checks: list[tuple[str, Mask]] = []
     if filters.platforms:
-        checks.append(("platforms", creators["platform"].isin(filters.platforms).to_numpy()))
+        checks.append(("platforms", creators.platform.among(filters.platforms)))
     ranges = (
         ("follower_count", filters.follower_count, profiles.numbers.followers),
         ("engagement_rate", filters.engagement_rate, profiles.numbers.values[:, ENGAGEMENT_RATE]),
@@ -291,22 +309,19 @@ def _checks(index: Index, brief: Brief, niche: NicheModel) -> list[tuple[str, Ma
     )
     checks += [(name, _within(values, wanted)) for name, wanted, values in ranges if _set(wanted)]
     if filters.countries:
-        checks.append(("countries", creators["country"].isin(filters.countries).to_numpy()))
+        checks.append(("countries", creators.country.among(filters.countries)))
     if filters.languages:
-        checks.append(("languages", _speaks(creators["language"], filters.languages)))
+        checks.append(("languages", _speaks(creators.language, filters.languages)))
     if filters.niches:
         checks.append(("niches", _in_niches(index, filters, niche)))
     if filters.last_posted_in_days is not None:
         since = index.as_of_us - filters.last_posted_in_days * MICROSECONDS_PER_DAY
         checks.append(("last_posted_in_days", index.last_post_us >= since))
     if filters.accepts_gifting is not None:
-        gifting = creators["accepts_gifting"]
-        checks.append(
-            ("accepts_gifting", (gifting == filters.accepts_gifting).fillna(False).to_numpy(bool))
-        )
+        checks.append(("accepts_gifting", creators.gifting == int(filters.accepts_gifting)))
     if filters.exclude_creators:
-        ids = creators["creator_id"]
-        checks.append(("exclude_creators", ~ids.isin(filters.exclude_creators).to_numpy()))
+        named = filter(index.knows, filters.exclude_creators)
+        checks.append(("exclude_creators", _all_but(index, [index.position(one) for one in named])))
     if filters.exclude_sponsored_by:
         brands = {brand_code(name) for name in filters.exclude_sponsored_by} - {NO_BRAND}
         checks.append(("exclude_sponsored_by", ~is_sponsored_by(profiles.ads, len(index), brands)))
@@ -314,9 +329,7 @@ def _checks(index: Index, brief: Brief, niche: NicheModel) -> list[tuple[str, Ma
         checks.append(("brand_safety", who_passes(index.year, filters.brand_safety)))
     checks += [("audience", _has_audience(index, need)) for need in brief.audience]
     if brief.lookalikes:
-        own = np.zeros(len(index), dtype=bool)
-        own[lookalike_places(index, brief)] = True
-        checks.append(("lookalikes", ~own))
+        checks.append(("lookalikes", _all_but(index, lookalike_places(index, brief))))
     return checks
 
 
@@ -330,14 +343,16 @@ def _within(values: Floats, wanted: Range) -> Mask:
     return (values >= low) & (values <= high)
 
 
-def _speaks(spoken: pd.Series, wanted: tuple[str, ...]) -> Mask:
-    """Whether a creator's language is one of those wanted, or a variety of one (en-GB of en)."""
-    tag = spoken.str.lower()
-    mask = np.zeros(len(spoken), dtype=bool)
-    for language in wanted:
-        low = language.lower()
-        mask |= ((tag == low) | tag.str.startswith(low + "-")).fillna(False).to_numpy(bool)
+def _all_but(index: Index, places: Sequence[int]) -> Mask:
+    mask = np.ones(len(index), dtype=bool)
+    mask[np.array(places, dtype=np.int64)] = False
     return mask
+
+
+def _speaks(spoken: Codes, wanted: tuple[str, ...]) -> Mask:
+    """Whether a creator's language is one of those wanted, or a variety of one (en-GB of en)."""
+    starts = tuple(language.lower() + "-" for language in wanted)
+    return spoken.where(lambda tag: (tag.lower() + "-").startswith(starts))
 
 
 def _in_niches(index: Index, filters: Filters, niche: NicheModel) -> Mask:
@@ -354,12 +369,10 @@ def _in_niches(index: Index, filters: Filters, niche: NicheModel) -> Mask:
 
 
 def _has_audience(index: Index, need: AudienceNeed) -> Mask:
-    table = index.audience
-    wanted = (table["dimension"] == need.dimension) & (
-        table["code"].str.casefold() == need.code.casefold()
-    )
-    enough = table[wanted & (table["share"] >= need.min_share)]
-    return index.creators["creator_id"].isin(enough["creator_id"]).to_numpy()
+    creators, share = index.audience.told(need.dimension, need.code)
+    mask = np.zeros(len(index), dtype=bool)
+    mask[creators[share >= need.min_share]] = True
+    return mask
 
 
 def lookalike_places(index: Index, brief: Brief) -> list[int]:
@@ -388,8 +401,7 @@ def places_of(index: Index, creator_ids: Sequence[str], pointer: str) -> list[in
 
 def nearest_posts(index: Index, place: int, vector: Vectors, limit: int) -> list[tuple[int, float]]:
     """A creator's posts nearest to a vector: their places in `index.evidence` and cosines."""
-    rows = index.evidence.rows
-    start, stop = int(rows.indptr[place]), int(rows.indptr[place + 1])
+    start, stop = index.evidence.rows.of(place)
     cosine = index.evidence.vector[start:stop] @ vector
     order = np.argsort(-cosine, kind="stable")[:limit]
     # Rounding to the grid can take a cosine a little past 1.
@@ -399,12 +411,14 @@ def nearest_posts(index: Index, place: int, vector: Vectors, limit: int) -> list
 def similar_creators(index: Index, place: int, limit: int) -> list[tuple[int, float]]:
     """Creators most like one: mean over its topics, by share, of the best match."""
     profiles = index.profiles
-    everyone = np.arange(len(index), dtype=np.int64)
     total = np.zeros(len(index))
-    for topic, share in zip(profiles.topics[place], profiles.topic_share[place], strict=True):
-        if share > 0:
-            cosine = similarities(profiles, everyone, topic)[0]
-            total += share * np.nan_to_num(cosine, nan=-1.0)
+    own = list(zip(profiles.topics[place], profiles.topic_share[place], strict=True))
+    for start in range(0, len(index), CHUNK):
+        some = np.arange(start, min(start + CHUNK, len(index)), dtype=np.int64)
+        for topic, share in own:
+            if share > 0:
+                cosine = similarities(profiles, some, topic)[0]
+                total[some] += share * np.nan_to_num(cosine, nan=-1.0)
     total[place] = -np.inf
     order = np.argsort(-total, kind="stable")[:limit]
     return [(int(i), float(total[i])) for i in order if total[i] > 0]

@@ -44,17 +44,17 @@ class Landscape:
 def landscape(index: Index) -> Landscape:
     """Lay out the creators of an index; those without posts have no place on it."""
     places = np.flatnonzero(index.leading >= 0).astype(np.int64)
-    mix, leading = index.profiles.mix[places], index.leading[places]
+    mix, leading = index.profiles.mix[places], index.leading[places].astype(np.int64)
     centres = np.full((mix.shape[1], 2), np.nan)
     if len(places) == 0:
         return Landscape(places, np.zeros((0, 2)), leading, centres)
-    topic = _topics(index)[places]
     led = np.unique(leading)
-    means = np.array([topic[leading == niche].mean(axis=0) for niche in led])
+    # One niche's topics at a time: those of 1,000,000 creators are 4 GB.
+    means = np.array([_topics(index, places[leading == niche]).mean(axis=0) for niche in led])
     laid = lay_out(_unlikeness(means))
     weight = mix[:, led] ** SHARPNESS
     points = weight @ laid / weight.sum(axis=1, keepdims=True)
-    points += ASIDE * _nearest_distance(laid) * _aside(topic, leading, led)
+    points += ASIDE * _nearest_distance(laid) * _aside(index, places, leading, led)
     # A name stands amid its creators, wherever their other niches draw them.
     centres[led] = [points[leading == niche].mean(axis=0) for niche in led]
     low, high = points.min(axis=0), points.max(axis=0)
@@ -86,10 +86,11 @@ def lay_out(unlikeness: Floats) -> Floats:
     return points
 
 
-def _topics(index: Index) -> Floats:
-    """What each creator is about on the whole, ``(n, dim)``."""
+def _topics(index: Index, places: NDArray[np.int64]) -> Floats:
+    """What each of some creators is about on the whole, ``(n, dim)``."""
     profiles = index.profiles
-    mean = np.einsum("nkd,nk->nd", profiles.topics.astype(np.float64), profiles.topic_share)
+    topics, share = profiles.topics[places].astype(np.float64), profiles.topic_share[places]
+    mean = np.einsum("nkd,nk->nd", topics, share)
     return np.asarray(mean, dtype=np.float64)
 
 
@@ -114,18 +115,24 @@ def _nearest_distance(points: Floats) -> float:
     return float(np.median(apart.min(axis=1)))
 
 
-def _aside(topic: Floats, leading: NDArray[np.int64], led: NDArray[np.int64]) -> Floats:
+def _aside(
+    index: Index,
+    places: NDArray[np.int64],
+    leading: NDArray[np.int64],
+    led: NDArray[np.int64],
+) -> Floats:
     """Where each creator stands about its niche's centre, by what sets its topics apart there.
 
     The first two principal components inside the niche, by rank, so that the disc of radius 1 is
     filled evenly, ``(n, 2)``.
     """
-    out = np.zeros((len(topic), 2))
+    out = np.zeros((len(places), 2))
     for niche in led:
         rows = np.flatnonzero(leading == niche)
         if len(rows) < 3:
             continue
-        own = topic[rows] - topic[rows].mean(axis=0)
+        topic = _topics(index, places[rows])
+        own = topic - topic.mean(axis=0)
         _, _, components = np.linalg.svd(own, full_matrices=False)
         values = np.column_stack([own @ _signed(component) for component in components[:2]])
         rank = np.argsort(np.argsort(values, axis=0, kind="stable"), axis=0, kind="stable")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from features.facts import Facts
-from features.windows import Floats, Ints, Ragged, ratio
+from features.windows import Floats, Ints, Rows, ratio
 
 MONTHS_KEPT = 24  # up to the last month of the facts: two years show a season twice
 
@@ -28,7 +28,7 @@ class Months:
         followers: At the last post of the month; NaN unknown.
     """
 
-    rows: Ragged
+    rows: Rows
     month: Ints
     posts: Ints
     sponsored: Ints
@@ -56,7 +56,7 @@ def months_of(facts: Facts) -> Months:
     per_creator = np.bincount(creator[start], minlength=len(facts.creator_id))
     indptr = np.concatenate([[0], np.cumsum(per_creator)]).astype(np.int64)
     return Months(
-        rows=Ragged(indptr, np.arange(len(start), dtype=np.int64)),
+        rows=Rows(indptr),
         month=month[start],
         posts=count.astype(np.int64),
         sponsored=_sums(posts.sponsored[shown].astype(np.int64), start).astype(np.int64),

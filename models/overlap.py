@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from features.schemas import PLATFORMS
 from features.windows import Floats, Ints
@@ -113,32 +113,34 @@ def audiences(index: Index, resolve: Callable[[str], str | None]) -> Audiences:
     interest, told_interest = _interests(index, resolve)
     return Audiences(
         followers=np.nan_to_num(index.profiles.numbers.followers),
-        platform=index.creators["platform"].map(PLATFORMS.index).to_numpy(np.int64),
+        platform=_platforms(index),
         market=_markets(index, country),
         interest=interest,
         known=told_country | told_interest,
     )
 
 
-def _told(index: Index, dimension: str) -> tuple[Ints, pd.Series, Floats]:
-    """Place of the creator, code and share of each row of a dimension."""
-    table = index.audience[index.audience["dimension"] == dimension]
-    place = pd.Index(index.creators["creator_id"]).get_indexer(table["creator_id"])
-    return place.astype(np.int64), table["code"], table["share"].to_numpy(np.float64)
+def _platforms(index: Index) -> Ints:
+    """Place in `PLATFORMS` of each creator's."""
+    platform = index.creators.platform
+    return np.array([PLATFORMS.index(name) for name in platform.names], dtype=np.int64)[
+        platform.code
+    ]
 
 
 def _countries(index: Index) -> tuple[Floats, Mask]:
     """Share of each country in every audience, and of whom it is known, ``(n, n_countries)``."""
-    place, code, share = _told(index, "country")
-    own = index.creators["country"]
-    names = sorted({*code.str.upper(), *own.dropna()})
+    place, code, share = index.audience.dimension("country")
+    own = index.creators.country
+    upper = {name: name.upper() for name in set(code)}
+    names = sorted({*upper.values(), *own.names})
     column = {name: number for number, name in enumerate(names)}
     out = np.zeros((len(index), len(names)))
-    np.add.at(out, (place, code.str.upper().map(column).to_numpy(np.int64)), share)
+    np.add.at(out, (place, _numbers(code, {name: column[upper[name]] for name in upper})), share)
     total = out.sum(axis=1)
     out /= np.maximum(total, 1.0)[:, np.newaxis]  # measured with error: a little over 1 at times
     known = total > 0
-    at = own.map(column).fillna(-1).to_numpy(np.int64)
+    at = np.array([*(column[name] for name in own.names), -1], dtype=np.int64)[own.code]
     placed = known & (at >= 0)
     home = float(out[placed, at[placed]].mean()) if placed.any() else HOME
     abroad = (
@@ -151,6 +153,10 @@ def _countries(index: Index) -> tuple[Floats, Mask]:
     out[at_home] *= 1 - home
     out[at_home, at[at_home]] += home
     return out, known
+
+
+def _numbers(texts: NDArray[np.object_], number: dict[str, int]) -> Ints:
+    return np.fromiter((number[text] for text in texts), dtype=np.int64, count=len(texts))
 
 
 def _markets(index: Index, country: Floats) -> Floats:
@@ -184,12 +190,14 @@ def _interests(index: Index, resolve: Callable[[str], str | None]) -> tuple[Floa
         mix[~silent].mean(axis=0) if (~silent).any() else np.full(mix.shape[1], 1 / mix.shape[1])
     )
     mix[silent] = usual
-    place, code, share = _told(index, "interest")
-    label = code.map({name: resolve(name) for name in code.unique()})
-    named = label.notna().to_numpy()
-    column = label[named].map(index.labels.index).to_numpy(np.int64)
+    place, code, share = index.audience.dimension("interest")
+    label = {name: resolve(name) for name in sorted(set(code))}
+    column = _numbers(
+        code, {name: -1 if to is None else index.labels.index(to) for name, to in label.items()}
+    )
+    named = column >= 0
     told = np.zeros(mix.shape)
-    np.add.at(told, (place[named], column), share[named])
+    np.add.at(told, (place[named], column[named]), share[named])
     total = told.sum(axis=1)
     told /= np.maximum(total, 1.0)[:, np.newaxis]
     # What the table names stands; the rest is spread as the posts are.

@@ -138,7 +138,7 @@ def _shares(
     bundle: Bundle, constraints: Constraints, scored: Scored
 ) -> tuple[tuple[str, np.ndarray[tuple[int], np.dtype[np.bool_]], float], ...]:
     index, wanted = bundle.index, constraints.max_share
-    platform = index.creators["platform"].to_numpy(object)[scored.places]
+    platform = index.creators.platform.texts(scored.places)
     # Who posted nothing (-1) is of no niche.
     niche = np.array([*index.labels, ""], dtype=object)[index.leading[scored.places]]
     out = []
@@ -192,13 +192,13 @@ def _in_order(bundle: Bundle, brief: Brief, limits: Limits, scored: Scored) -> P
 
 
 def _pick(bundle: Bundle, scored: Scored, row: int, adds: float | None) -> Pick:
-    creators, place = bundle.index.creators, int(scored.places[row])
+    index, place = bundle.index, int(scored.places[row])
     expected = float(scored.conversions[row])
     costs = scored.costs
     return Pick(
-        creator_id=str(creators["creator_id"].iloc[place]),
-        handle=str(creators["handle"].iloc[place]),
-        platform=str(creators["platform"].iloc[place]),
+        creator_id=index.id_of(place),
+        handle=str(index.creators.at("handle", place)),
+        platform=str(index.creators.platform.at(place)),
         cost=float(costs.cost[row]),
         price_is_estimate=bool(costs.basis[row] == ESTIMATE),
         cost_basis=BASES[int(costs.basis[row])],

@@ -9,19 +9,18 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import pandas as pd
-
 from features.forgotten import Forgotten
 from features.schemas import BundleError
-from models.bundle import CREATORS, Bundle, load, replace_index
+from models.bundle import Bundle, load, replace_index
 from models.index import only
+from models.index_files import CREATORS, INDEX, creator_ids, write_some
 
 
 def without(bundle: Bundle, forgotten: Forgotten) -> Bundle:
     """A bundle that answers as if nobody on the list were in it."""
     if len(forgotten) == 0:
         return bundle
-    gone = forgotten.mask(bundle.index.creators["creator_id"])
+    gone = forgotten.mask(bundle.index.ids)
     if not gone.any():
         return bundle
     return dataclasses.replace(
@@ -35,11 +34,20 @@ def held(folder: Path, forgotten: Forgotten) -> int:
     Raises:
         BundleError: Its creators cannot be read.
     """
+    return held_in(folder / INDEX / CREATORS, forgotten)
+
+
+def held_in(creators: Path, forgotten: Forgotten) -> int:
+    """How many creators on the list the file of a bundle's creators holds.
+
+    Raises:
+        BundleError: It cannot be read.
+    """
     try:
-        creators = pd.read_parquet(folder / CREATORS, columns=["creator_id"])
+        ids = creator_ids(creators)
     except (OSError, ValueError, KeyError) as error:
-        raise BundleError(f"{folder}: cannot be read: {error}") from error
-    return int(forgotten.mask(creators["creator_id"]).sum())
+        raise BundleError(f"{creators}: cannot be read: {error}") from error
+    return int(forgotten.mask(ids).sum())
 
 
 def redact(folder: Path, forgotten: Forgotten) -> int:
@@ -53,6 +61,11 @@ def redact(folder: Path, forgotten: Forgotten) -> int:
     """
     count = held(folder, forgotten)
     if count:
-        fewer = without(load(folder), forgotten)
-        replace_index(folder, fewer.index, fewer.search)
+        bundle = load(folder)
+        kept = ~forgotten.mask(bundle.index.ids)
+        replace_index(
+            folder,
+            lambda target: write_some(target, bundle.index, kept),
+            lambda _: bundle.search.only(kept),
+        )
     return count

@@ -27,9 +27,10 @@ import pandas as pd
 from features.catalogue import FEATURE_NAMES
 from features.forgotten import Forgotten
 from features.schemas import BundleError, NoModel, RegistryError
-from models.bundle import CREATORS, MODEL_NAME, Bundle, load
+from models.bundle import MODEL_NAME, Bundle, load
 from models.conversion import ConversionModel
-from models.redact import held, redact
+from models.index_files import CREATORS, INDEX
+from models.redact import held_in, redact
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -351,26 +352,51 @@ class Registry:
             RegistryError: The registry is away, or the disk is full.
         """
         target = bundles / version.run_id
+        if damaged or not target.exists():
+            self._download(version, target)
+        return target
+
+    def load(self, version: Version, bundles: Path, *, damaged: bool = False) -> Bundle:
+        """Fetch a version's bundle, and load it: once, whether it was there already or not.
+
+        Args:
+            version, bundles, damaged: As `fetch` takes them.
+
+        Raises:
+            BundleError: What was published, or lies there, cannot be used.
+            RegistryError: The registry is away, or the disk is full.
+        """
+        target = bundles / version.run_id
         if target.exists() and not damaged:
-            return target
+            return load(target)
+        return self._download(version, target)
+
+    def _download(self, version: Version, target: Path) -> Bundle:
+        """Put a version's bundle at `target` once it is known to be sound."""
         import mlflow
+
+        bundles = target.parent
 
         self.client  # noqa: B018 - sets the global tracking URI that the download uses
         with _one_at_a_time(bundles):
-            if target.exists() and (not damaged or _is_sound(target)):
-                return target  # another process was the first
+            if target.exists():
+                try:
+                    return load(target)  # another process was the first
+                except BundleError:
+                    pass  # it is what is to be replaced
             for left in bundles.glob(f"{FETCHING}*"):  # by a process that was killed
                 shutil.rmtree(left, ignore_errors=True)
             with tempfile.TemporaryDirectory(prefix=FETCHING, dir=bundles) as staging:
                 with _named_failures(self.tracking_uri):
                     uri = f"models:/{MODEL_NAME}/{version.version}/{BUNDLE_FOLDER}"
                     got = mlflow.artifacts.download_artifacts(uri, dst_path=staging)
-                load(Path(got))
+                bundle = load(Path(got))
                 with _named_failures(str(target)):
                     if target.exists():
                         target.replace(Path(staging) / "damaged")
+                    # Its files are mapped into memory by now, and stay so under the other name.
                     Path(got).replace(target)
-        return target
+        return bundle
 
     def versions(self) -> list[Version]:
         """Every registered version, the oldest first."""
@@ -402,9 +428,9 @@ class Registry:
                 # Its creators alone first: most versions hold nobody who is to be forgotten.
                 look = Path(staging) / "look"
                 look.mkdir()
-                uri = f"{root}/{CREATORS}"
+                uri = f"{root}/{INDEX}/{CREATORS}"
                 creators = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(look)))
-            if not held(creators.parent, forgotten):
+            if not held_in(creators, forgotten):
                 return 0
             with _named_failures(self.tracking_uri):
                 whole = Path(staging) / "whole"
@@ -484,14 +510,6 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _is_sound(folder: Path) -> bool:
-    try:
-        load(folder)
-    except BundleError:
-        return False
-    return True
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from features.schemas import Brief
 from features.windows import MICROSECONDS_PER_DAY, Floats, Ints
 from models.answer import Nearest, Relaxation
 from models.bundle import Bundle
+from models.columns import UNKNOWN
 from models.index import ENGAGEMENT_RATE, Index, Mask, Pool
 from models.scoring import Scored, score_places
 
@@ -185,20 +186,28 @@ def _one_more(index: Index, brief: Brief, name: str, could: Mask) -> Iterator[_C
     places = np.flatnonzero(could)
     if name == "niches":
         places = places[index.leading[places] >= 0]
-        own = np.array(index.labels, dtype=object)[index.leading[places]]
+        values, own = list(index.labels), index.leading[places].astype(np.int64)
     else:
-        column = {"platforms": "platform", "countries": "country", "languages": "language"}[name]
-        values = index.creators[column].iloc[places]
-        places = places[values.notna().to_numpy()]
-        own = values.dropna().to_numpy(object)
+        creators = index.creators
+        column = {
+            "platforms": creators.platform,
+            "countries": creators.country,
+            "languages": creators.language,
+        }[name]
+        places = places[column.code[places] != UNKNOWN]
+        values, own = list(column.names), column.code[places].astype(np.int64)
         if name == "languages":
-            own = np.array([value.split("-")[0].lower() for value in own], dtype=object)
+            short = [value.split("-")[0].lower() for value in values]
+            values = sorted(set(short))
+            own = np.array([values.index(value) for value in short], dtype=np.int64)[own]
     if len(places) == 0:
         return
-    most, _ = max(Counter(own.tolist()).items(), key=lambda found: (found[1], found[0]))
+    counts = np.bincount(own, minlength=len(values))
+    best = max(np.flatnonzero(counts == counts.max()), key=lambda place: values[place])
+    most = values[best]
     asked = [*getattr(brief.filters, name), most]
     change = {"filters": {name: asked}}
-    yield _Change(name, change, places[own == most], f"{WORDS[name]}: {most} too")
+    yield _Change(name, change, places[own == best], f"{WORDS[name]}: {most} too")
 
 
 def _longer_ago(index: Index, brief: Brief, could: Mask, wanted: int) -> Iterator[_Change]:
@@ -220,14 +229,9 @@ def _less_of_audience(
     index: Index, brief: Brief, number: int, could: Mask, wanted: int
 ) -> Iterator[_Change]:
     need = brief.audience[number]
-    table = index.audience
-    table = table[
-        (table["dimension"] == need.dimension)
-        & (table["code"].str.casefold() == need.code.casefold())
-        & (table["share"] > 0)
-    ]
-    ids = index.creators["creator_id"]
-    share = ids.map(table.set_index("creator_id")["share"]).to_numpy(np.float64)
+    told, told_share = index.audience.told(need.dimension, need.code)
+    share = np.full(len(index), np.nan)
+    share[told[told_share > 0]] = told_share[told_share > 0]
     places = np.flatnonzero(could & ~np.isnan(share))
     if len(places) == 0:
         return

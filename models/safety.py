@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,9 @@ from features.safety import RISK_TOPICS
 from features.safety_words import wanted
 from features.schemas import BrandSafety, BriefError
 from features.vectors import Vectors
-from features.windows import Floats, Ints, Ragged
+from features.windows import Floats, Ints, Ragged, Rows
+from models.columns import only_rows, some_rows
+from models.words import WordIndex
 
 YEAR_DAYS = 365
 CHUNK_POSTS = 4_096  # scored at once: 16 MB of products with 512 dimensions
@@ -66,51 +68,65 @@ class YearPosts:
 
     Attributes:
         table: Columns `COLUMNS` and ``risks``, one bit for each of `RISK_TOPICS`.
+        counts: How many posts carry each risk, ``(n_creators, n_topics)``.
+        kept_words: The posts by word, where that was made before.
     """
 
-    rows: Ragged
+    rows: Rows
     table: pa.Table
+    counts: NDArray[np.int32]
+    kept_words: WordIndex | None = None
+
+    @classmethod
+    def counted(cls, rows: Rows, table: pa.Table) -> YearPosts:
+        """With the risks counted."""
+        total = np.zeros((table.num_rows + 1, len(RISK_TOPICS)), dtype=np.int32)
+        np.cumsum(flags_of(table["risks"].to_numpy()), axis=0, out=total[1:])
+        return cls(rows, table, np.diff(total[rows.indptr], axis=0))
 
     @cached_property
-    def flags(self) -> Mask:
-        """Which risks each post carries, ``(n_posts, n_topics)``."""
-        bits = self.table["risks"].to_numpy().astype(np.uint8)
-        flags: Mask = (bits[:, np.newaxis] >> np.arange(len(RISK_TOPICS), dtype=np.uint8)) & 1 > 0
-        return flags
+    def words(self) -> WordIndex:
+        """The posts by word."""
+        return self.kept_words or WordIndex.build(self.table["words"])
 
     @cached_property
     def posts(self) -> Ints:
         """How many posts each creator has here, ``(n_creators,)``."""
         return np.diff(self.rows.indptr)
 
-    @cached_property
-    def counts(self) -> Ints:
-        """How many of them carry each risk, ``(n_creators, n_topics)``."""
-        return np.stack([self._count(column) for column in self.flags.T], axis=1)
-
-    def _count(self, chosen: Mask) -> Ints:
-        total = np.concatenate([[0], np.cumsum(chosen)]).astype(np.int64)
-        return np.diff(total[self.rows.indptr])
+    def flags(self, start: int, stop: int) -> Mask:
+        """Which risks each post of ``[start, stop)`` carries, ``(stop - start, n_topics)``."""
+        return flags_of(self.table["risks"].slice(start, stop - start).to_numpy())
 
     def count_terms(self, terms: Sequence[str]) -> Ints:
         """How many posts of each creator speak of any of the terms, ``(n_creators,)``."""
-        spoken = np.zeros(self.table.num_rows, dtype=bool)
-        for term in terms:
-            spoken |= self.speaks_of(term)
-        return self._count(spoken)
+        found = [self.words.posts_with(term, self.table["words"]) for term in terms]
+        spoken = reduce(np.union1d, found, np.zeros(0, dtype=np.int64))
+        return np.bincount(self.rows.row_of(spoken), minlength=len(self.posts))
 
-    def speaks_of(self, term: str, start: int = 0, stop: int | None = None) -> Mask:
-        """Which posts of ``[start, stop)`` have a term in their words."""
-        end = self.table.num_rows if stop is None else stop
-        words = self.table["words"].slice(start, end - start)
-        spoken = np.zeros(end - start, dtype=bool)
+    def speaks_of(self, term: str, start: int, stop: int) -> Mask:
+        """Which posts of ``[start, stop)`` have a term in their words, by looking in each."""
+        words = self.table["words"].slice(start, stop - start)
+        spoken = np.zeros(stop - start, dtype=bool)
         for form in wanted(term):
             spoken |= pc.match_substring(words, form).to_numpy(zero_copy_only=False)
         return spoken
 
     def of(self, place: int) -> tuple[int, int]:
         """Where a creator's posts stand: ``start`` and ``stop``."""
-        return int(self.rows.indptr[place]), int(self.rows.indptr[place + 1])
+        return self.rows.of(place)
+
+    def only(self, kept: Mask) -> YearPosts:
+        """The posts of some creators alone."""
+        rows, posts = only_rows(self.rows, kept)
+        words = None if self.kept_words is None else self.kept_words.only(posts)
+        return YearPosts(rows, some_rows(self.table, posts), self.counts[kept], words)
+
+
+def flags_of(bits: NDArray[np.uint8]) -> Mask:
+    """Which risks are set in one byte a post, ``(n_posts, n_topics)``."""
+    flags: Mask = (bits[:, np.newaxis] >> np.arange(len(RISK_TOPICS), dtype=np.uint8)) & 1 > 0
+    return flags
 
 
 def read_year(
@@ -141,8 +157,8 @@ def read_year(
         [text for text in words if text],
         bits,
     ]
-    return YearPosts(
-        Ragged(indptr, np.arange(len(index), dtype=np.int64)),
+    return YearPosts.counted(
+        Rows(indptr),
         pa.Table.from_arrays(
             [
                 pa.array(values, field.type, from_pandas=True)

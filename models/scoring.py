@@ -146,7 +146,7 @@ def _costs(bundle: Bundle, brief: Brief, places: Ints, matrix: Floats) -> Costs:
         found = Costs(mean, low, high, basis)
     if brief.product_cost is None:
         return found
-    gifting = bundle.index.creators["accepts_gifting"].iloc[places].fillna(False).to_numpy(bool)
+    gifting = bundle.index.creators.gifting[places] == 1
     swaps = gifting & ~(found.cost <= brief.product_cost)
     cost, low, high = (
         np.where(swaps, brief.product_cost, value) for value in (found.cost, found.low, found.high)

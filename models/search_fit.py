@@ -63,16 +63,21 @@ class Money:
 
 def search_for(known: Known, index: Index, model: Model, prices: PriceModel | None) -> Search:
     """The search among the creators of an index by a model, learned on the past briefs."""
+    briefs = _briefs(known, index.profiles)
+    return fit_search(index.profiles, model, money_of(index, prices), briefs)
+
+
+def money_of(index: Index, prices: PriceModel | None) -> Money:
+    """What creators cost: their prices, or what is told of prices where they name none."""
     values = index.profiles.numbers.values
     price = index.price
     if prices is not None:
         told = prices.estimate(values[:, PLATFORM].astype(np.int64), values[:, FOLLOWERS_LOG])[0]
         price = np.where(np.isnan(price), told, price)
-    gifting = index.creators["accepts_gifting"].fillna(False).to_numpy(bool)
     log_cost = np.log(np.maximum(price, 1.0))
     told = log_cost[~np.isnan(log_cost)]
-    money = Money(log_cost, gifting, float(np.median(told)) if len(told) else 0.0)
-    return fit_search(index.profiles, model, money, _briefs(known, index.profiles))
+    usual = float(np.median(told)) if len(told) else 0.0
+    return Money(log_cost, index.creators.gifting == 1, usual)
 
 
 def _briefs(known: Known, profiles: Profiles) -> list[BriefProfile]:

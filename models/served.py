@@ -36,7 +36,7 @@ def candidates_of(
         propensity: Probability of each one shown at its place, ``(shown,)``; None: there was no
             chance in it, so it is 1.
     """
-    ids = bundle.index.ids[scored.places[order]]
+    ids = bundle.index.ids_of(scored.places[order])
     kept = np.arange(len(order)) < max(shown, at_most)
     kept |= np.isin(ids, np.array(planned, dtype=object))
     rows = order[kept]

@@ -50,6 +50,8 @@ class ModelHolder:
         self.registry = Registry(settings.registry_uri, settings.artifacts, patient=False)
         self.served: Served | None = None
         self.trouble: str | None = None
+        # The run and the reason, until another version is the champion.
+        self._refused: tuple[str, str] | None = None
         self._list = list_state(settings.home)
 
     def current(self) -> Served:
@@ -71,6 +73,10 @@ class ModelHolder:
         """Load the champion if it is another than the one served; say whether it was swapped."""
         try:
             champion = self.registry.champion()
+            if self._refused is not None and (
+                champion is None or champion.run_id != self._refused[0]
+            ):
+                self._refused = None
             if champion is None:
                 self.trouble = None
                 return False
@@ -104,15 +110,25 @@ class ModelHolder:
     def _take(self, version: Version) -> None:
         """Fetch and load a version; what lies damaged on this disk is fetched once more."""
         was_there = (self.settings.bundles / version.run_id).exists()
-        folder = self.registry.fetch(version, self.settings.bundles)
         try:
-            bundle = load(folder)
+            bundle = self._sound(version)
         except BundleError as error:
             if not was_there:
                 raise
             log.warning("fetched again: %s", error)
-            bundle = load(self.registry.fetch(version, self.settings.bundles, damaged=True))
+            bundle = self._sound(version, damaged=True)
         self.served = self._shown(Served(version, bundle, datetime.now(UTC)))
+
+    def _sound(self, version: Version, *, damaged: bool = False) -> Bundle:
+        """A version's bundle. What was published and is refused is not downloaded at each poll."""
+        if self._refused is not None and self._refused[0] == version.run_id:
+            raise BundleError(self._refused[1])
+        was_there = not damaged and (self.settings.bundles / version.run_id).exists()
+        try:
+            return self.registry.load(version, self.settings.bundles, damaged=damaged)
+        except BundleError as error:
+            self._refused = None if was_there else (version.run_id, str(error))
+            raise
 
     def _shown(self, served: Served) -> Served:
         """A model without creators who are to be forgotten, who may still be in its bundle."""

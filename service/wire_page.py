@@ -6,15 +6,14 @@ Knows nothing of how any of it is found.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
 
 from features.schemas import tier_of
+from models.columns import UNKNOWN, Codes
 from models.curve import Point
 from service.reload import Served
 from service.wire import ForecastWire, ModelRefWire, Wire, model_ref, moment
@@ -106,28 +105,26 @@ def choices(served: Served) -> ChoicesWire:
     known = mix[~np.isnan(mix[:, 0])]
     led = np.bincount(np.argmax(known, axis=1), minlength=len(index.labels))
     by_niche = sorted(zip(index.labels, led.tolist(), strict=True), key=lambda one: (-one[1], one))
-    table = index.creators
-    languages = (tag.split("-")[0].lower() for tag in table["language"].dropna())
+    creators = index.creators
     return ChoicesWire(
         niches=[ChoiceWire(value=label, creators=count) for label, count in by_niche],
-        platforms=_counted(table["platform"]),
-        countries=_counted(table["country"]),
-        languages=_counted(languages),
+        platforms=_counted(creators.platform),
+        countries=_counted(creators.country),
+        languages=_counted(creators.language, lambda tag: tag.split("-")[0].lower()),
         currency=index.currency,
     )
 
 
 def handles(served: Served, ids: Iterable[str]) -> list[HandleWire]:
     """Who the creators of some ids are; those that are not known are left out."""
-    table = served.bundle.index.creators
-    found = table[table["creator_id"].isin(set(ids))]
+    index = served.bundle.index
     return [
         HandleWire(
-            creator_id=str(row["creator_id"]),
-            handle=str(row["handle"]),
-            platform=str(row["platform"]),
+            creator_id=index.id_of(place),
+            handle=str(index.creators.at("handle", place)),
+            platform=str(index.creators.platform.at(place)),
         )
-        for row in found.to_dict("records")
+        for place in sorted({index.position(one) for one in ids if index.knows(one)})
     ]
 
 
@@ -137,13 +134,13 @@ def creator_map(served: Served) -> MapResponse:
     shown = np.unique(
         np.linspace(0, len(land.places) - 1, min(len(land.places), MAP_AT_MOST)).astype(np.int64)
     )
-    table = index.creators
+    creators = index.creators
     followers = index.profiles.numbers.followers
     points = [
         MapPointWire(
-            creator_id=str(table["creator_id"].iloc[place]),
-            handle=str(table["handle"].iloc[place]),
-            platform=str(table["platform"].iloc[place]),
+            creator_id=index.id_of(place),
+            handle=str(creators.at("handle", place)),
+            platform=str(creators.platform.at(place)),
             niche=index.labels[land.niche[row]],
             tier=tier_of(float(followers[place])),
             x=round(float(land.points[row, 0]), 4),
@@ -186,7 +183,10 @@ def curve(served: Served, points: Iterable[Point]) -> CurveResponse:
     )
 
 
-def _counted(values: Iterable[Any]) -> list[ChoiceWire]:
-    known = [str(value) for value in values if not pd.isna(value)]
-    order = sorted(Counter(known).items(), key=lambda one: (-one[1], one[0]))
+def _counted(values: Codes, shown: Callable[[str], str] = str) -> list[ChoiceWire]:
+    found = np.bincount(values.code[values.code != UNKNOWN], minlength=len(values.names))
+    known: Counter[str] = Counter()
+    for name, count in zip(values.names, found.tolist(), strict=True):
+        known[shown(name)] += count
+    order = sorted((+known).items(), key=lambda one: (-one[1], one[0]))
     return [ChoiceWire(value=value, creators=count) for value, count in order]

@@ -28,6 +28,7 @@ from service.settings import ServiceSettings
 from service.wire import EXAMPLE_BRIEF, EXAMPLE_PLAN
 from service.wire_outcomes import EXAMPLE_OUTCOME
 from tests.conftest import Silent, train
+from tests.index_tables import collaborations_of
 from training.outcomes import merge, with_outcomes
 from training.pipeline import read
 from training.settings import TrainingSettings
@@ -383,7 +384,7 @@ def test_trained_again_the_model_has_seen_it(service, trained_home, tmp_path):
     report = Silent()
     bundle = train(settings, str(trained_home.source), report).bundle
     assert "1 outcomes from the service's database" in report.said
-    collaborations = bundle.index.collaborations
+    collaborations = collaborations_of(bundle.index)
     [row] = collaborations[collaborations["sponsorship_id"] == "new"].to_dict("records")
     assert row["conversions"] == 140
     assert len(collaborations) == len(before.index.collaborations) + 1

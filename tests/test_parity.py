@@ -184,7 +184,7 @@ def test_the_row_served_is_the_row_training_builds(served, small_tables, small_k
     brand = str(rng.choice(small_tables.sponsorships["brand"]))
     brief = Brief.model_validate({"brand": {"name": brand}, "query": query, "limit": 500})
     scored, _ = scoring.score(served, brief)
-    ids = served.index.creators["creator_id"].to_numpy(object)[scored.places]
+    ids = served.index.ids[scored.places]
     n = len(ids)
     asks = Asks(small_known.facts.codes(ids), np.full(n, served.index.as_of_us))
     place = int(np.searchsorted(small_known.facts.brief_text, brief.query))

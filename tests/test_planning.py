@@ -8,6 +8,7 @@ from models import ranker
 from models.conversion import TOGETHER
 from models.overlap import FOLLOWS, audiences
 from models.planning import LARGE_FOLLOWERS
+from tests.index_tables import audience_of, creators_of
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_the_plan_in_an_answer_is_the_plan_without_constraints(bundle):
 
 
 def test_every_constraint_is_kept(bundle):
-    ids = [str(one) for one in bundle.index.creators["creator_id"]]
+    ids = [str(one) for one in bundle.index.ids]
     first = plan(bundle)
     never = [pick.creator_id for pick in first.picked[:3]]
     cheap = np.nanargmin(bundle.index.price)
@@ -77,9 +78,7 @@ def test_a_share_of_one_niche_is_kept(bundle):
     found = plan(bundle, constraints={"max_share": {"niche": {label: 0.2}}})
     niche = {
         str(one): bundle.index.labels[int(np.argmax(mix))]
-        for one, mix in zip(
-            bundle.index.creators["creator_id"], bundle.index.profiles.mix, strict=True
-        )
+        for one, mix in zip(bundle.index.ids, bundle.index.profiles.mix, strict=True)
         if not np.isnan(mix[0])
     }
     share = sum(pick.cost for pick in found.picked if niche.get(pick.creator_id) == label)
@@ -87,7 +86,7 @@ def test_a_share_of_one_niche_is_kept(bundle):
 
 
 def test_whom_a_plan_must_hold_may_be_taken_out_by_a_filter(bundle):
-    creators = bundle.index.creators
+    creators = creators_of(bundle.index)
     youtube = creators.loc[
         (creators["platform"] == "youtube") & (bundle.index.price < 1000), "creator_id"
     ]
@@ -122,7 +121,7 @@ def test_what_cannot_be_planned_names_the_field(bundle, fields, pointer):
 
 def test_a_product_stands_for_money_where_it_is_taken_and_costs_less(bundle):
     found = plan(bundle, product_cost=20.0)
-    creators = bundle.index.creators.set_index("creator_id")
+    creators = creators_of(bundle.index).set_index("creator_id")
     bases = {pick.cost_basis for pick in found.picked}
     assert "gift" in bases
     for pick in found.picked:
@@ -165,7 +164,7 @@ def test_the_same_plan_gets_the_same_forecast(bundle):
 
 def test_one_large_account_stands_beside_the_plan(bundle):
     found = plan(bundle, budget={"amount": 20_000}).large_account
-    followers = bundle.index.creators.set_index("creator_id")["follower_count"]
+    followers = creators_of(bundle.index).set_index("creator_id")["follower_count"]
     assert followers[found.creator_id] >= LARGE_FOLLOWERS * 0.9  # a later count may stand
     assert found.cost <= 20_000
     assert 1 <= found.posts <= 12
@@ -200,9 +199,10 @@ def test_everyone_follows_as_many_creators_as_assumed(bundle):
 def test_what_the_audience_table_says_of_countries_stands(bundle):
     """Two creators told to live in different countries share nobody there."""
     index = bundle.index
-    table = index.audience[index.audience["dimension"] == "country"]
+    table = audience_of(index)
+    table = table[table["dimension"] == "country"]
     told = table.pivot_table(index="creator_id", columns="code", values="share", aggfunc="sum")
-    known = bundle.audiences.known[index.creators["creator_id"].isin(told.index).to_numpy()]
+    known = bundle.audiences.known[np.isin(index.ids, told.index.to_numpy(object))]
     assert known.all()
 
 
@@ -210,7 +210,7 @@ def test_alike_audiences_overlap_more_than_others(bundle):
     """Creators of one niche and country, against one of another."""
     found = bundle.audiences
     leading = np.argmax(found.interest, axis=1)
-    country = index_codes(bundle.index.creators["country"])
+    country = index_codes(creators_of(bundle.index)["country"])
     platform = found.platform
     rng = np.random.default_rng(0)
     same, other = [], []

@@ -5,6 +5,7 @@ import pytest
 
 from features.schemas import Brief, BriefError, UnknownCreator
 from models import describe, ranker, scoring
+from tests.index_tables import audience_of, collaborations_of, creators_of
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,7 @@ def test_objectives_order_by_what_they_say(bundle):
 )
 def test_a_filter_keeps_what_it_says_and_counts_the_rest(bundle, filters, holds):
     answer = ranker.recommend(bundle, brief(filters=filters, limit=500))
-    creators = bundle.index.creators.set_index("creator_id")
+    creators = creators_of(bundle.index).set_index("creator_id")
     kept = {item.creator_id for item in answer.items}
     assert 0 < len(kept) < len(creators)
     assert all(holds(creators.loc[creator_id]) for creator_id in kept)
@@ -104,20 +105,18 @@ def test_filters_and_together_and_the_counts_add_up(bundle):
 
 def test_an_unknown_value_does_not_pass_its_filter(bundle):
     answer = ranker.recommend(bundle, brief(filters={"price_per_post": {"min": 0}}, limit=500))
-    unpriced = set(
-        bundle.index.creators.loc[bundle.index.creators["price_per_post"].isna(), "creator_id"]
-    )
+    unpriced = set(bundle.index.ids[np.isnan(bundle.index.creators.price_per_post)])
     assert unpriced
     assert not unpriced & {item.creator_id for item in answer.items}
 
 
 def test_excluded_creators_and_rivals_partners_are_left_out(bundle):
-    collaborations = bundle.index.collaborations
+    collaborations = collaborations_of(bundle.index)
     as_of = bundle.index.as_of_us
     recent = collaborations[collaborations["started_us"] > as_of - 300 * 86_400_000_000]
     rival = recent["brand"].mode()[0]
     partners = set(recent.loc[recent["brand"] == rival, "creator_id"])
-    first = str(bundle.index.creators["creator_id"].iloc[0])
+    first = bundle.index.id_of(0)
     answer = ranker.recommend(
         bundle,
         brief(
@@ -134,7 +133,7 @@ def test_excluded_creators_and_rivals_partners_are_left_out(bundle):
 def test_an_audience_need_reads_the_audience_table(bundle):
     need = {"dimension": "country", "code": "us", "min_share": 0.3}
     answer = ranker.recommend(bundle, brief(audience=[need], limit=500))
-    table = bundle.index.audience
+    table = audience_of(bundle.index)
     enough = table[
         (table["dimension"] == "country") & (table["code"] == "US") & (table["share"] >= 0.3)
     ]
@@ -143,11 +142,11 @@ def test_an_audience_need_reads_the_audience_table(bundle):
 
 def test_lookalikes_pull_the_order_and_are_left_out(bundle):
     index = bundle.index
-    one = str(index.creators["creator_id"].iloc[3])
+    one = index.id_of(3)
     alike = {item.creator_id for item in describe.similar(bundle, one, 20)}
     before = scoring.score(bundle, brief())[0]
     after = scoring.score(bundle, brief(lookalikes=[one]))[0]
-    ids = index.creators["creator_id"].to_numpy(object)
+    ids = index.ids
     column = ranker.TOPIC_SIMILARITY
 
     def mean_match(scored):
@@ -178,7 +177,7 @@ def test_without_explain_there_are_no_reasons(bundle):
 
 
 def test_evidence_is_the_creators_own_and_nearest_first(bundle):
-    posts = dict(zip(bundle.index.evidence.post_id, bundle.index.evidence.text, strict=True))
+    posts = {row["post_id"]: row["text"] for row in bundle.index.evidence.text.to_pylist()}
     for item in ranker.recommend(bundle, brief(limit=20)).items:
         likeness = [post.similarity for post in item.evidence]
         assert likeness == sorted(likeness, reverse=True)
@@ -220,7 +219,7 @@ def test_a_profile_shows_what_is_known(bundle, trained_home):
 
 
 def test_similar_creators_claim_no_rate(bundle):
-    items = describe.similar(bundle, str(bundle.index.creators["creator_id"].iloc[0]), 5)
+    items = describe.similar(bundle, bundle.index.id_of(0), 5)
     matches = [item.match for item in items]
     assert len(items) == 5 and matches == sorted(matches, reverse=True)
     assert all(item.conversion_rate is None for item in items)

@@ -66,7 +66,7 @@ def test_filters_that_take_nobody_out_are_not_relaxed(bundle):
 
 
 def test_exclusions_are_meant_and_not_relaxed(bundle):
-    ids = [str(one) for one in bundle.index.creators["creator_id"][:50]]
+    ids = [str(one) for one in bundle.index.ids[:50]]
     pool = ranker.recommend(
         bundle, Brief.model_validate(BASE | {"filters": {"exclude_creators": ids}})
     ).pool

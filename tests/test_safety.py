@@ -16,9 +16,10 @@ from features import safety, safety_words
 from features.facts import Asks
 from features.safety import EXCERPT_CHARS, RISK_TOPICS, excerpt, find_risks, matches, risks_of
 from features.schemas import Brief, BriefError
+from features.windows import Rows
 from models import describe, ranker
 from models.describe_safety import EVIDENCE_POSTS, WARN_SHARE, safety_of
-from models.safety import RiskModel, read_year
+from models.safety import RiskModel, YearPosts, read_year
 from tests.conftest import facts_of, frames_of, tables_of
 from training.safety_fit import dev_examples, fit, labels_of
 
@@ -289,7 +290,8 @@ def test_a_year_counts_what_was_written_in_it(edited) -> None:
     earlier = read_year(facts.posts, Asks(asks.creator, asks.as_of_us - 10**15), None)
     assert not earlier.posts.any()
     everything = RiskModel(np.zeros((64, 7)), np.zeros(7), np.full(7, -1.0))
-    assert read_year(facts.posts, asks, everything).flags.all()
+    every = read_year(facts.posts, asks, everything)
+    assert every.flags(0, every.table.num_rows).all()
 
 
 # ---------------------------------------------------------------- in an answer
@@ -301,7 +303,7 @@ def bundle(trained_home):
     source = trained_home.trained.bundle
     facts_posts = source.index.year
     texts = facts_posts.table["text"].to_pylist()
-    ids = source.index.creators["creator_id"].astype(str).tolist()
+    ids = source.index.ids.tolist()
     roles: dict[str, str] = {}
     for place in np.argsort(-facts_posts.posts, kind="stable")[:2]:
         start, stop = facts_posts.of(int(place))
@@ -325,10 +327,9 @@ def bundle(trained_home):
     keep[start:stop] = False
     indptr = facts_posts.rows.indptr.copy()
     indptr[last + 1 :] -= stop - start
-    year = dataclasses.replace(
-        facts_posts,
-        rows=dataclasses.replace(facts_posts.rows, indptr=indptr, index=np.arange(keep.sum())),
-        table=table.filter(keep.tolist()).cast(facts_posts.table.schema).combine_chunks(),
+    year = YearPosts.counted(
+        Rows(indptr),
+        table.filter(keep.tolist()).cast(facts_posts.table.schema).combine_chunks(),
     )
     index = dataclasses.replace(source.index, year=year)
     return dataclasses.replace(source, index=index), roles

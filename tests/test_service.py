@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from features.schemas import BundleError
 from models import ranker
 from models.registry import Registry
 from service.app import create_app
@@ -211,6 +212,30 @@ def test_a_damaged_bundle_on_disk_is_fetched_again(trained_home, tmp_path):
     holder = ModelHolder(settings)
     assert holder.refresh()
     assert holder.current().bundle.manifest == trained_home.trained.bundle.manifest
+
+
+def test_a_version_that_must_be_refused_is_downloaded_once(trained_home, tmp_path, monkeypatch):
+    from models import registry
+    from service.reload import ModelHolder
+
+    source = trained_home.settings
+    Registry(source.registry_uri, source.artifacts).promote(
+        trained_home.trained.version.version, "a test"
+    )
+    loads = []
+
+    def refuse(folder):
+        loads.append(folder)
+        raise BundleError("of another format")
+
+    settings = ServiceSettings(home=tmp_path, tracking_uri=source.registry_uri)
+    holder = ModelHolder(settings)
+    with monkeypatch.context() as patch:
+        patch.setattr(registry, "load", refuse)
+        assert [holder.refresh() for _ in range(3)] == [False] * 3
+    assert len(loads) == 1 and "another format" in holder.trouble
+    assert not holder.refresh()  # the same champion: what was refused stays so
+    assert ModelHolder(settings).refresh()
 
 
 def test_polling_survives_whatever_goes_wrong(trained_home, tmp_path, monkeypatch):

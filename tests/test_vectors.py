@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.vectors import GRID, snap
+from features.vectors import GRID, EightBits, OnGrid, snap
 
 
 @settings(max_examples=25)
@@ -33,6 +33,25 @@ def test_snapping_moves_a_cosine_by_little():
 def test_float16_holds_the_grid():
     vectors = snap(np.random.default_rng(1).standard_normal((100, 384)))
     assert np.array_equal(vectors.astype(np.float16).astype(np.float32), vectors)
+
+
+@given(st.integers(1, 20), st.integers(1, 600), st.integers(0, 10_000))
+def test_what_is_kept_on_the_grid_comes_back_bit_for_bit(n, dim, seed):
+    vectors = snap(np.random.default_rng(seed).normal(size=(n, dim)))
+    kept = OnGrid.of(vectors)
+    assert np.array_equal(kept[...], vectors) and kept[...].dtype == np.float32
+    assert np.array_equal(kept[np.arange(n)[::-1]], vectors[::-1])
+    assert OnGrid.of(kept) is kept
+
+
+def test_eight_bits_move_a_cosine_by_less_than_is_shown():
+    rng = np.random.default_rng(0)
+    dense = rng.normal(size=(500, 384))
+    few = dense * (rng.random(dense.shape) < 0.05)  # as a hash of a few words is
+    for vectors in (snap(dense), snap(few)):
+        moved = EightBits.of(vectors)[:] @ vectors.T - vectors @ vectors.T
+        assert np.abs(moved).max() < 0.005
+    assert not EightBits.of(np.zeros((2, 8), dtype=np.float32))[:].any()
 
 
 def test_zeros_stay_zeros():

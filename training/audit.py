@@ -21,7 +21,6 @@ from features.schemas import Brief, BundleError, CreatorfitError, NoModel, Regis
 from features.served_rows import Candidates, is_placeholder, same_features
 from features.store import Answer, open_store_if_there
 from features.windows import Floats
-from models import bundle as bundles
 from models.bundle import MODEL_NAME, Bundle
 from models.registry import Registry, Version
 from models.scoring import brief_profile
@@ -120,7 +119,7 @@ def _fetch(registry: Registry, settings: TrainingSettings, answer: Answer) -> Bu
     """The bundle that served an answer, or why it cannot be had."""
     version = Version(MODEL_NAME, answer.model_version, None, answer.run_id)
     try:
-        return bundles.load(registry.fetch(version, settings.bundles))
+        return registry.load(version, settings.bundles)
     except (BundleError, NoModel, RegistryError) as error:
         return f"version {answer.model_version} (run {answer.run_id}) is gone: {error}"
 
@@ -151,7 +150,7 @@ class _Tally:
             return
         brief = Brief.model_validate_json(answer.brief)
         candidates = candidates.take([not is_placeholder(one) for one in candidates.creator_id])
-        there = set(bundle.index.creators["creator_id"])
+        there = set(bundle.index.ids)
         known = np.array([one in there for one in candidates.creator_id], dtype=bool)
         rows = np.flatnonzero(known)
         stored = candidates.matrix[rows]

@@ -15,7 +15,6 @@ import numpy as np
 
 from features.catalogue import BY_NAME
 from features.schemas import DataError
-from models import bundle as bundles
 from models.conversion import INTERVAL, ConversionModel
 from models.reasons import format_value
 from models.registry import CHAMPION, Registry
@@ -86,7 +85,7 @@ def run(
     """
     registry = Registry(settings.registry_uri, settings.artifacts)
     version = registry.version(which)
-    bundle = bundles.load(registry.fetch(version, settings.bundles))
+    bundle = registry.load(version, settings.bundles)
     material = pipeline.prepare_as(settings, source, bundle, report)
     then_us, now_us = bundle.index.as_of_us, material.index.as_of_us
     watched = watched_of(bundle, f"version {version.version}")

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pyarrow as pa
 from sklearn.model_selection import GroupKFold
 
 from features.windows import Floats, Ints
@@ -87,7 +88,7 @@ class NewOutcomes:
 def unseen(watched: Watched, known: Known, rows: Rows) -> Rows:
     """Rows whose outcome the version has not learned from: it was open then, or not reported."""
     told = watched.index.collaborations
-    learned = set(told.loc[told["resolved"], "sponsorship_id"])
+    learned = set(told.text["sponsorship_id"].filter(pa.array(told.resolved)).to_pylist())
     ids = known.facts.outcomes.sponsorship_id[rows.outcome]
     late = np.array([one not in learned for one in ids], dtype=bool)
     return rows.take(np.flatnonzero(late | (rows.resolved_us >= watched.index.as_of_us)))

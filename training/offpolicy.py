@@ -16,7 +16,6 @@ import numpy as np
 from features.facts import last_moment_us
 from features.schemas import DataError
 from features.tables import read_tables
-from models import bundle as bundles
 from models.registry import Registry
 from training.bootstrap import LEVEL, Figure, figure
 from training.offpolicy_estimators import (
@@ -213,7 +212,7 @@ def run(
     """
     registry = Registry(settings.registry_uri, settings.artifacts)
     version = registry.version(which)
-    bundle = bundles.load(registry.fetch(version, settings.bundles))
+    bundle = registry.load(version, settings.bundles)
     with report.step("Reading the log and outcomes", 2) as done:
         stored = log_path == STORE
         served = read_stored(settings.store_url) if stored else read_served(log_path)

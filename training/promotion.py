@@ -15,7 +15,6 @@ import numpy as np
 
 from features.schemas import BundleError
 from features.windows import Floats, Ints
-from models import bundle as bundles
 from models.bundle import Bundle
 from models.conversion import ConversionModel, Predictions
 from models.profiles import Known
@@ -56,7 +55,7 @@ def standing(registry: Registry, folder: Path) -> Champion | None:
     if version is None:
         return None
     try:
-        return Champion(version, bundles.load(registry.fetch(version, folder)))
+        return Champion(version, registry.load(version, folder))
     except BundleError as error:
         return Champion(version, None, str(error))
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from features.schemas import DataError
-from models import bundle as bundles
 from models.bundle import Bundle
 from models.conversion import ConversionModel
 from models.conversion_fit import FitParams
@@ -63,7 +62,7 @@ def evaluate(
     """
     registry = Registry(settings.registry_uri, settings.artifacts)
     version = registry.version(which)
-    bundle = bundles.load(registry.fetch(version, settings.bundles))
+    bundle = registry.load(version, settings.bundles)
     material = prepare_as(settings, source, bundle, report)
     learning = learning_of(material, params_of(bundle, settings.fit_params), report)
     if isinstance(learning, str):
