@@ -170,6 +170,20 @@ def prepared(seed: int) -> World:
     return world
 
 
+def prepared_world_us() -> World:
+    """All labelled rows of world_us, with nobody asked after; kept as `prepared` keeps."""
+    tables = read_tables(WORLD_US)
+    file = HOME / f"world_us_{tables.digest[:12]}_{_sources()}.npz"
+    if file.exists():
+        return _load(file)
+    nobody = tables.sponsorships.iloc[:0]
+    known = known_of(tables, tables.sponsorships, nobody, HOME)
+    rows = labelled_rows(known)
+    world = World(rows, draw_candidates(known, rows, PARAMS.seed), [])
+    _save(world, file)
+    return world
+
+
 def fitted(parts: Parts, rows: Rows, split: Split) -> tuple[dict[str, Challenger], Searched]:
     """Every way, fitted on the same rows, and the search by which one was found."""
     searched = search(rows, split, PARAMS, TRIALS)
@@ -245,14 +259,7 @@ def verdicts(told: Mapping[str, list[Figures]]) -> dict[str, str]:
 
 def _later_time(console: Console) -> Searched:
     """The same ways on the last fifth of time of world_us, beside the model."""
-    tables = read_tables(WORLD_US)
-    file = HOME / f"world_us_{tables.digest[:12]}_{_sources()}.npz"
-    if not file.exists():
-        nobody = tables.sponsorships.iloc[:0]
-        known = known_of(tables, tables.sponsorships, nobody, HOME)
-        rows = labelled_rows(known)
-        _save(World(rows, draw_candidates(known, rows, PARAMS.seed), []), file)
-    world = _load(file)
+    world = prepared_world_us()
     split = split_by_time(world.rows)
     parts = ways.before_test(world.rows, world.candidates, split)
     found, searched = fitted(parts, world.rows, split)

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks import ways
+from benchmarks import trees, ways
 from benchmarks.curves import CURVES
 from benchmarks.ways import Averaged, Outcomes
 from features.catalogue import FEATURE_NAMES
-from models.choice import MATCH
+from models.choice import LEARNING_RATE, MATCH, ROUNDS
 from models.conversion import Labels
 from models.conversion_fit import FitParams, fit
 from training.dataset import Candidates, Rows, split_by_time
@@ -232,3 +232,12 @@ def test_a_curve_orders_nothing(world):
     matrix = parts.later.matrix
     assert np.array_equal(flat.predict(matrix)[0], own.predict(matrix)[0])
     assert set(flat.predict(matrix, chosen=True)[1]) == {0.001}
+
+
+def test_a_setting_of_trees_is_the_model_but_for_what_it_says(world, every):
+    rows, _, parts, _ = world
+    same = trees.fitted(parts, trees.Setting(PARAMS, ROUNDS, LEARNING_RATE))
+    assert np.array_equal(same.log_rate(rows.matrix), every["model"].predict(rows.matrix)[0])
+    fewer = trees.fitted(parts, trees.Setting(PARAMS, 7, LEARNING_RATE))
+    assert trees.trees(fewer) == (*trees.trees(same)[:3], 7)
+    assert fewer.calibration == same.calibration
