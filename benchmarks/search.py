@@ -218,7 +218,7 @@ def compared(search: Search, vectors: Vectors, queries: Vectors) -> list[dict[st
 
 def _usearch(vectors: Vectors, queries: Vectors) -> tuple[list[list[int]], list[float]]:
     """Exact search of usearch, in 8 bits; products of unit vectors that it scales itself."""
-    from usearch.index import MetricKind, search  # type: ignore[attr-defined]
+    from usearch.index import MetricKind, search
 
     # Eight bits hold numbers from -1 to 1: each part is scaled by its largest.
     scale = np.maximum(np.abs(vectors).max(axis=0), 1e-9)

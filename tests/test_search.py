@@ -63,7 +63,7 @@ def test_who_is_few_is_not_searched(bundle):
 
 def test_gifts_cost_what_the_product_does(bundle):
     """With a cheap product, those who take it come before all others when money counts."""
-    gifting = bundle.index.creators["accepts_gifting"].fillna(False).to_numpy(bool)
+    gifting = bundle.index.creators.gifting == 1
     assert gifting.any()
     asked = brief("value", product_cost=1.0)
     profile = brief_profile(bundle, asked)

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from features.catalogue import FEATURE_NAMES, FEATURES, NOT_LEARNED
+from features.language import primary
 from features.schemas import PLATFORMS, TIERS
 from features.windows import Floats, Ints
 from models.conversion import ConversionModel, Predictions, gamma_shape
@@ -159,7 +160,9 @@ def groups(learning: Learning, rows: Rows, model: Model) -> dict[str, Strings]:
 
 def _spoken(tags: pd.Series) -> Strings:
     """Languages without their varieties: en of en-GB."""
-    spoken: Strings = tags.str.lower().str.split("-").str[0].fillna(UNKNOWN).to_numpy(object)
+    spoken: Strings = (
+        tags.astype(object).map(primary, na_action="ignore").fillna(UNKNOWN).to_numpy(object)
+    )
     return spoken
 
 
