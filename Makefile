@@ -45,14 +45,16 @@ types: $(VENV)/.dev
 laws: $(VENV)/.dev
 	$(BIN)/lint-imports
 
-# A file a process, on two cores; a thread each, for LightGBM's threads spin while they wait.
+# A file a process, on two cores, in the order of `tests/conftest.py`; a thread each, for LightGBM's
+# threads spin while they wait.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 pytest: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(PYTEST)
 
 # The rest of the suite runs on either database by itself, or uses none.
 test-postgres: $(VENV)/.dev  ## The tests that use the service's database, on a real PostgreSQL
-	CREATORFIT_TEST_DATABASE=postgresql OMP_NUM_THREADS=1 \
-		$(BIN)/python -m pytest --numprocesses 2 --dist loadfile -m database $(POSTGRES_TESTS)
+	CREATORFIT_TEST_DATABASE=postgresql $(PYTEST) -m database $(POSTGRES_TESTS)
 
 serve: $(VENV)/.train  ## Serve the API
 	$(BIN)/python -m service serve

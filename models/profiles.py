@@ -563,7 +563,7 @@ class Languages:
     def of(cls, facts: Facts) -> Languages:
         audience = facts.audience[facts.audience["dimension"] == "language"]
         own = facts.creators["language"]
-        spoken = own.astype(object).map(primary, na_action="ignore").fillna(UNKNOWN)
+        spoken = own.astype(object).fillna(UNKNOWN).map(primary)
         columns = [
             pd.factorize(column.to_numpy(object))
             for column in (pd.Series(facts.posts.language), audience["code"].map(primary), spoken)

@@ -43,11 +43,17 @@ LONG = (
     "test_whole.py",
     "test_newcomer.py",
     "test_docs.py",
-    "test_page_ways.py",
-    "test_page_views.py",
-    "test_pipeline.py",
-    "test_outcomes.py",
+    "test_forget.py",
     "test_tracking_server.py",
+    "test_refresh.py",
+    "test_page_views.py",
+    "test_page_ways.py",
+    "test_pipeline.py",
+    "test_store_faults.py",
+    "test_replicas.py",
+    "test_outcomes.py",
+    "test_text.py",
+    "test_safety.py",
 )
 
 
@@ -79,7 +85,7 @@ NAMES_EACH_DATABASE = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files first."""
-    items.sort(key=lambda item: item.path.name not in LONG)
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
     for item in items:
         if item.path.name in ON_EITHER_DATABASE:
             item.add_marker("database")

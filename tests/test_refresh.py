@@ -187,7 +187,21 @@ def test_a_champion_is_refreshed_or_stays(trained_home, champion, small_world, t
         registry.promote(before, "the other tests' model")
 
 
-def test_without_a_learned_champion_there_is_nothing_to_refresh(small_world, tmp_path):
+def test_stated_rules_are_refreshed_too(trained_home):
+    own, rules = trained_home.settings, trained_home.trained.stand_in.version.version
+    registry = Registry(own.registry_uri, own.artifacts)
+    before = registry.champion().version
+    registry.promote(rules, "a test of rules")
+    try:
+        done = refresh(own, str(trained_home.source), Silent())
+        assert registry.champion().version == done.version.version
+        assert done.bundle.manifest.kind == "heuristic"
+        assert done.bundle.manifest.params[FROM] == rules
+    finally:
+        registry.promote(before, "the other tests' model")
+
+
+def test_without_a_champion_there_is_nothing_to_refresh(small_world, tmp_path):
     own = TrainingSettings(home=tmp_path / "home", encoder="hash", threads=1)
     with pytest.raises(NoModel, match="training train"):
         refresh(own, str(tmp_path), Silent())

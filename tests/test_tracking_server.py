@@ -73,13 +73,13 @@ def test_a_server_by_one_setting(server, trained_home, tmp_path):
     assert holder.refresh()
     assert holder.current().bundle.manifest == trained.bundle.manifest
     # Who is forgotten is taken out of what the server holds, and is not fetched again.
-    creator = str(trained.bundle.index.creators["creator_id"].iloc[0])
+    creator = str(trained.bundle.index.ids[0])
     found = forget(settings, [creator], Silent())
     assert found.versions == tuple(one.version for one in holder.registry.versions())
     assert found.left == ()
     for version in holder.registry.versions():
         anew = load(holder.registry.fetch(version, tmp_path / "anew"))
-        assert creator not in anew.index.creators["creator_id"].tolist()
+        assert creator not in anew.index.ids
         assert len(anew.index) == len(trained.bundle.index) - 1
     end()
     restarted = ModelHolder(elsewhere)

@@ -16,9 +16,9 @@ def refresh(source: Source, on_invalid: OnInvalid = "refuse", as_json: AsJson = 
 
     Nothing is learned, so it takes a small part of what `train` does; texts that were read before
     are not read again. Writes a version into the MLflow store and promotes it; its figures are
-    those its models were judged by. Exit status 0 where it is done, 2 where there is no learned
-    champion, or the tables are refused, are older than it or lack half of its creators; the
-    champion stays then.
+    those its models were judged by. Stated rules are refreshed too; `train` learns where it can.
+    Exit status 0 where it is done, 2 where there is no champion, or the tables are refused, are
+    older than it or lack half of its creators; the champion stays then.
 
     Example: python -m training refresh ../my-tables
 

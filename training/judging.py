@@ -160,9 +160,7 @@ def groups(learning: Learning, rows: Rows, model: Model) -> dict[str, Strings]:
 
 def _spoken(tags: pd.Series) -> Strings:
     """Languages without their varieties: en of en-GB."""
-    spoken: Strings = (
-        tags.astype(object).map(primary, na_action="ignore").fillna(UNKNOWN).to_numpy(object)
-    )
+    spoken: Strings = tags.astype(object).fillna(UNKNOWN).map(primary).to_numpy(object)
     return spoken
 
 

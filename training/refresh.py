@@ -22,7 +22,6 @@ from features.text import VectorCache
 from models import bundle as bundles
 from models import index as indexes
 from models.bundle import Bundle
-from models.conversion import ConversionModel
 from models.index import Index
 from models.profiles import Known, Snapshot, profile_brief
 from models.registry import Registry, Version
@@ -74,9 +73,8 @@ def refresh(
     Raises:
         NoModel: There is no champion.
         BundleError: This code cannot use the champion.
-        DataError: The champion was not learned from outcomes, or the tables are older than it, hold
-            less than half of its creators, or lead to a rate that is no number. Nothing was
-            published.
+        DataError: The tables are older than the champion, hold less than half of its creators, or
+            lead to a score that is no number. Nothing was published.
         InvalidTables: The tables break the contract; nothing was changed.
         RegistryError: The version could not be published.
     """
@@ -138,11 +136,6 @@ def _champion(registry: Registry, settings: TrainingSettings) -> tuple[Version, 
         bundle = bundles.load(registry.fetch(version, settings.bundles))
     except BundleError as error:
         raise BundleError(f"version {version.version} cannot be refreshed: {error}") from error
-    if not isinstance(bundle.model, ConversionModel):
-        raise DataError(
-            f"version {version.version} orders by stated rules, which are set anew from the "
-            "tables: python -m training train makes it again, and learns where it can"
-        )
     return version, bundle
 
 
@@ -163,7 +156,7 @@ def _no_less(tables: Tables, champion: Bundle, source: str) -> None:
 
 
 def _all_scored(known: Known, index: Index, champion: Bundle, source: str) -> None:
-    """Refuse an index of which the model makes a rate that is no number."""
+    """Refuse an index of which the model makes a score that is no number."""
     facts = known.facts
     latest = np.argsort(facts.outcomes.started_us, kind="stable")[::-1][:PROBED_BRIEFS]
     everyone = np.arange(len(index), dtype=np.int64)
@@ -177,11 +170,11 @@ def _all_scored(known: Known, index: Index, champion: Bundle, source: str) -> No
             int(facts.outcomes.brand[deal]),
         )
         rows = pair_features(index.profiles, everyone, [profile], np.zeros_like(everyone))
-        bad = ~np.isfinite(champion.model.predict(rows).rate)
+        bad = ~np.isfinite(champion.model.predict(rows).score)
         if bad.any():
             first = index.ids[np.flatnonzero(bad)[0]]
             raise DataError(
-                f"{source}: creator {first!r}: its rate for the brief of "
+                f"{source}: creator {first!r}: its score for the brief of "
                 f"{facts.outcomes.sponsorship_id[deal]!r} is no number, of {int(bad.sum()):,} "
                 "creators in all; the champion stays"
             )
