@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
 from features.schemas import DEFAULT_CURRENCY
 from features.settings import HomeSettings
 from features.text import DEFAULT_ENCODER
-from models.conversion_fit import FitParams
 from training.world_truth import is_simulated
+
+if TYPE_CHECKING:
+    from models.conversion_fit import FitParams
 
 
 class TrainingSettings(HomeSettings):
@@ -37,4 +41,6 @@ class TrainingSettings(HomeSettings):
 
     @property
     def fit_params(self) -> FitParams:
+        from models.conversion_fit import FitParams  # brings LightGBM, which most commands need not
+
         return FitParams(seed=self.seed, threads=self.threads)
