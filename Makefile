@@ -12,7 +12,7 @@ POSTGRES_TESTS ?=
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types laws pytest test-postgres serve mlflow docs report runtime-check clean
+.PHONY: help demo test check format lint types laws pytest test-long test-postgres serve mlflow docs report runtime-check clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,7 +27,7 @@ demo: $(VENV)/.train  ## Simulate a world, train on it, rank a brief through the
 	@echo "  make serve    the API on http://127.0.0.1:8000/docs"
 	@echo "  make mlflow   runs, figures and plots on http://127.0.0.1:5000"
 
-test: check  ## Set up and pass the tests (all of `make check`)
+test: check  ## Set up and pass the tests (all of `make check`; `make test-long` has the rest)
 
 check: lint types laws pytest  ## Format, lint, strict types, import laws, tests
 
@@ -50,7 +50,10 @@ laws: $(VENV)/.dev
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 pytest: $(VENV)/.dev
-	$(PYTEST)
+	$(PYTEST) -m "not long"
+
+test-long: $(VENV)/.dev  ## The tests that walk through the whole product from the outside
+	$(PYTEST) -m long
 
 # The rest of the suite runs on either database by itself, or uses none.
 test-postgres: $(VENV)/.dev  ## The tests that use the service's database, on a real PostgreSQL

@@ -82,13 +82,26 @@ NAMES_EACH_DATABASE = (
     "test_store_faults.py",
 )
 
+# Files that walk through the product from the outside, for minutes: `make test-long` runs them.
+FROM_OUTSIDE = (
+    "test_docs.py",
+    "test_newcomer.py",
+    "test_real_data.py",
+    "test_replicas.py",
+    "test_store_faults.py",
+    "test_tracking_server.py",
+    "test_whole.py",
+)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Long files first."""
+    """Long files first; what a file's tests have in common is marked here."""
     items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
     for item in items:
         if item.path.name in ON_EITHER_DATABASE:
             item.add_marker("database")
+        if item.path.name in FROM_OUTSIDE:
+            item.add_marker("long")
 
 
 def shared_data(name: str) -> Path:
