@@ -416,9 +416,12 @@ def json_pointer(place: Iterable[str | int]) -> str:
     return "".join(f"/{part}" for part in place)
 
 
+OWN_WORDS = {"extra_forbidden": "there is no such field", "missing": "this is needed"}
+
+
 def fault_in_words(kind: str, message: str) -> str:
     """What pydantic says of a field, in the product's words where its own do not help."""
-    return "there is no such field" if kind == "extra_forbidden" else message
+    return OWN_WORDS.get(kind, message)
 
 
 def moment(microseconds: int) -> datetime:
