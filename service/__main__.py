@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 import uuid
@@ -23,6 +24,16 @@ from service.recorder import Recorder
 from service.reload import ModelHolder
 from service.settings import ServiceSettings
 from service.show import show, wide_console
+
+# Longer than proxies keep an idle connection to a service (nginx: 60 s), so that none of them sends
+# a request into one that is being closed.
+KEEP_ALIVE_SECONDS = 75
+# A service that is ended waits for the answer that may take longest, and as long as this after it.
+AFTER_THE_LAST_SECONDS = 2
+# A worker that says nothing for so long is taken to hang, and replaced. It says nothing while it
+# imports, which takes 1.5 s on a free core and took over uvicorn's 5 s beside other work: then none
+# ever came up.
+WORKER_SECONDS = 60
 
 app = typer.Typer(
     help="Rank creators for a brief, over HTTP or here. Exit statuses: 0 done, 2 a failure told in "
@@ -46,14 +57,19 @@ def serve(
 
     Example: python -m service serve --port 8000
     """
+    if workers is not None:
+        os.environ["CREATORFIT_WORKERS"] = str(workers)  # read by each process that is started
     settings = ServiceSettings()
     uvicorn.run(
         "service.app:create_app",
         factory=True,
         host=settings.host if host is None else host,
         port=settings.port if port is None else port,
-        workers=settings.workers if workers is None else workers,
+        workers=settings.workers,
         log_level="info",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=math.ceil(settings.request_seconds) + AFTER_THE_LAST_SECONDS,
+        timeout_worker_healthcheck=WORKER_SECONDS,
     )
 
 

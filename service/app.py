@@ -26,6 +26,8 @@ from features.schemas import (
     UnknownOutcome,
 )
 from features.store import Store, open_store
+from service.limits import REFUSALS, Limits, LimitsMiddleware
+from service.problems import problem
 from service.recorder import Recorder
 from service.reload import ModelHolder
 from service.routes import router
@@ -34,13 +36,9 @@ from service.routes_outcomes import router as outcomes_router
 from service.routes_page import mount_files
 from service.routes_page import router as page_router
 from service.settings import ServiceSettings
-from service.wire import FieldError, Problem, fault_in_words, json_pointer
+from service.wire import FieldError, fault_in_words, json_pointer
 
 log = logging.getLogger("creatorfit.app")
-
-PROBLEM_JSON = "application/problem+json"
-# When to ask again after a 503: a database that is locked or restarted is back within seconds.
-RETRY_AFTER_SECONDS = 5
 
 # The domain's failures as HTTP; what is not named here is the service's own fault.
 STATUS: dict[type[CreatorfitError], HTTPStatus] = {
@@ -61,6 +59,7 @@ class State(TypedDict):
     holder: ModelHolder
     store: Store
     recorder: Recorder
+    limits: Limits
 
 
 def create_app(settings: ServiceSettings | None = None) -> FastAPI:
@@ -70,15 +69,17 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         settings: How to run; from the environment where not given.
     """
     settings = settings or ServiceSettings()
+    limits = Limits(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        limits.provide_threads()
         holder = ModelHolder(settings)
         store = open_store(settings.store_url, settings.database_wait_seconds)
         recorder = Recorder(store, settings.log_candidates)
         await asyncio.gather(asyncio.to_thread(holder.refresh), asyncio.to_thread(_prepare, store))
         polling = asyncio.create_task(holder.poll())
-        yield {"holder": holder, "store": store, "recorder": recorder}
+        yield {"holder": holder, "store": store, "recorder": recorder, "limits": limits}
         polling.cancel()
         with suppress(asyncio.CancelledError):
             await polling
@@ -90,7 +91,9 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         version="1",
         summary="Which creators should this brand work with, and what will come of it?",
         lifespan=lifespan,
+        responses=REFUSALS,
     )
+    app.add_middleware(LimitsMiddleware, limits=limits)
     app.include_router(page_router)
     app.include_router(export_router)
     app.include_router(router)
@@ -109,19 +112,6 @@ def _prepare(store: Store) -> None:
         store.prepare()
     except StoreError as error:
         log.warning("the database cannot be used yet: %s", error)
-
-
-def problem(
-    status: HTTPStatus, detail: str, errors: list[FieldError] | None = None
-) -> JSONResponse:
-    """A problem document (RFC 9457)."""
-    body = Problem(title=status.phrase, status=status, detail=detail, errors=errors or [])
-    headers = {}
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return JSONResponse(
-        body.model_dump(), status_code=status, headers=headers, media_type=PROBLEM_JSON
-    )
 
 
 async def _domain_failure(request: Request, error: Exception) -> JSONResponse:

@@ -27,3 +27,23 @@ class ServiceSettings(HomeSettings):
         ge=0,
         description="Candidates stored with each answer; those shown are, however many",
     )
+    concurrency: int = Field(
+        0,
+        ge=0,
+        le=1_000,
+        description="Recommendations and plans that a process works on at once; 0: as many as "
+        "there are processor cores for each of `workers`",
+    )
+    waiting: int = Field(
+        3,
+        ge=0,
+        le=1_000,
+        description="How many more may wait, for each of `concurrency`; others get a 503 at once",
+    )
+    body_bytes: int = Field(
+        4 * 1024 * 1024, ge=1_024, description="The largest body that is taken in"
+    )
+    body_seconds: float = Field(10.0, gt=0, description="How long a body may take to come")
+    request_seconds: float = Field(
+        20.0, gt=0, description="How long an answer may take, before there is a 503 instead"
+    )
