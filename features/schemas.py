@@ -194,6 +194,14 @@ class UnknownCampaign(CreatorfitError):
         super().__init__(f"no outcome or answer names campaign {campaign_id!r}")
 
 
+class UnknownKey(CreatorfitError):
+    """No API key of that id is still taken."""
+
+    def __init__(self, key_id: str, reason: str) -> None:
+        told = "`python -m service keys list` shows those there are"
+        super().__init__(f"key {key_id!r}: {reason}; {told}")
+
+
 class BundleError(CreatorfitError):
     """A bundle is damaged, or was made from other features."""
 

@@ -29,6 +29,14 @@ from features.served_rows import (
 )
 from features.sql import first_line
 from features.store_campaigns import CampaignLine, recent_campaigns
+from features.store_changes import (
+    ANYBODY,
+    Change,
+    What,
+    append_changes,
+    forget_subjects,
+    recent_changes,
+)
 from features.store_engine import (
     LATER,
     NO_TRANSACTION,
@@ -38,6 +46,7 @@ from features.store_engine import (
     identity,
     state_of,
 )
+from features.store_keys import Key, add_key, all_keys, note_uses, replace_key, revoke_key
 from features.store_migrate import bring_up, is_current
 from features.store_tables import METADATA, OUTCOME_HISTORY, OUTCOMES, RECOMMENDATIONS, SERVED
 
@@ -56,6 +65,8 @@ _ANSWERS = sa.select(RECOMMENDATIONS, SERVED.c.candidates).join(SERVED)
 
 Kind = Literal["recommendation", "portfolio"]
 Status = Literal["accepted", "unchanged", "corrected"]
+# What the log of changes calls them; one that changed nothing is no change.
+LOGGED: dict[Status, What] = {"accepted": "outcome accepted", "corrected": "outcome corrected"}
 
 
 @dataclass(frozen=True)
@@ -209,8 +220,10 @@ class Store:
 
     # ------------------------------------------------------------ what came of it
 
-    def write_outcomes(self, outcomes: Sequence[Outcome], received_at_us: int) -> list[Written]:
-        """Keep outcomes, all or none.
+    def write_outcomes(
+        self, outcomes: Sequence[Outcome], received_at_us: int, who: str = ANYBODY
+    ) -> list[Written]:
+        """Keep outcomes, all or none, and note in the log of changes who sent them.
 
         One that is new is accepted; one that equals what is kept changes nothing; any other
         corrects what is kept, whose every version stays in the history.
@@ -218,6 +231,7 @@ class Store:
         Args:
             outcomes: No two of one sponsorship.
             received_at_us: When they came.
+            who: The id of the key they were sent with.
 
         Returns:
             What became of each, in the order given.
@@ -225,7 +239,9 @@ class Store:
         for attempt in range(ATTEMPTS):
             try:
                 with self._transaction(writes=True) as connection:
-                    return _write(connection, outcomes, received_at_us)
+                    written = _write(connection, outcomes, received_at_us)
+                    append_changes(connection, _changes(written, received_at_us, who))
+                    return written
             except _BegunAtOnce:
                 time.sleep(PAUSE_SECONDS * attempt)
         raise StoreError(f"{self.name}: others keep writing the same outcomes; send them again")
@@ -264,6 +280,38 @@ class Store:
         with self._transaction() as connection:
             return [_kept(row) for row in connection.execute(query).mappings()]
 
+    # ------------------------------------------------------------ who may come in, and who did what
+
+    def keys(self) -> list[Key]:
+        """Every API key there ever was, the earliest first."""
+        with self._transaction() as connection:
+            return all_keys(connection)
+
+    def add_key(self, key: Key) -> None:
+        """Keep a new key."""
+        with self._transaction(writes=True) as connection:
+            add_key(connection, key)
+
+    def replace_key(self, key_id: str, new: Key, old_expires_at_us: int) -> None:
+        """Keep a key that takes the place of another, as `features.store_keys` says."""
+        with self._transaction(writes=True) as connection:
+            replace_key(connection, key_id, new, old_expires_at_us)
+
+    def revoke_key(self, key_id: str, at_us: int) -> Key:
+        """Take a key no longer, as `features.store_keys` says."""
+        with self._transaction(writes=True) as connection:
+            return revoke_key(connection, key_id, at_us)
+
+    def note_uses(self, used_at_us: Mapping[str, int]) -> None:
+        """Keep when keys were last used, in microseconds by id."""
+        with self._transaction(writes=True) as connection:
+            note_uses(connection, used_at_us)
+
+    def changes(self, at_most: int) -> list[Change]:
+        """The last changes that were made, the latest first."""
+        with self._transaction() as connection:
+            return recent_changes(connection, at_most)
+
     # ------------------------------------------------------------ who is to be forgotten
 
     def forget(self, forgotten: Forgotten) -> Erased:
@@ -274,6 +322,7 @@ class Store:
         plans that name them name `PLACEHOLDER` instead.
         """
         with self._transaction(writes=True) as connection:
+            forget_subjects(connection, forgotten)
             erased = Erased(
                 outcomes=_forget_outcomes(connection, OUTCOMES, forgotten),
                 versions=_forget_outcomes(connection, OUTCOME_HISTORY, forgotten),
@@ -413,6 +462,15 @@ def _write(
     if new or changed:
         connection.execute(sa.insert(OUTCOME_HISTORY), new + changed)
     return [written[outcome.sponsorship_id] for outcome in outcomes]
+
+
+def _changes(written: Sequence[Written], at_us: int, who: str) -> list[Change]:
+    """What the log says of outcomes that came."""
+    return [
+        Change(at_us, who, LOGGED[one.status], one.sponsorship_id, f"revision {one.revision}")
+        for one in written
+        if one.status in LOGGED
+    ]
 
 
 def _forget_outcomes(connection: sa.Connection, table: sa.Table, forgotten: Forgotten) -> int:

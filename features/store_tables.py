@@ -13,7 +13,7 @@ from features.schemas import TABLES
 
 # The last step of `features.migrations`, which must leave just these tables behind; and the table
 # that says which step a database is at. MLflow calls its own by Alembic's usual name.
-REVISION = "0002"
+REVISION = "0003"
 VERSION_TABLE = "store_revision"
 
 METADATA = sa.MetaData()
@@ -79,4 +79,27 @@ OUTCOME_HISTORY = sa.Table(
     sa.Column("revision", sa.Integer, primary_key=True, autoincrement=False),
     *_outcome_columns(),
     sa.Column("received_at_us", sa.BigInteger, nullable=False),
+)
+ACCESS_KEYS = sa.Table(
+    "access_keys",
+    METADATA,
+    sa.Column("key_id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("scopes", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("created_at_us", sa.BigInteger, nullable=False),
+    sa.Column("expires_at_us", sa.BigInteger),
+    sa.Column("revoked_at_us", sa.BigInteger),
+    sa.Column("last_used_at_us", sa.BigInteger),
+)
+CHANGES = sa.Table(
+    "changes",
+    METADATA,
+    # SQLite counts up by itself in a column of just this type.
+    sa.Column("change_id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("at_us", sa.BigInteger, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("what", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False, index=True),
+    sa.Column("detail", sa.Text, nullable=False),
 )

@@ -80,6 +80,7 @@ NAMES_EACH_DATABASE = (
     "test_replicas.py",
     "test_store.py",
     "test_store_faults.py",
+    "test_store_keys.py",
 )
 
 # Files that walk through the product from the outside, for minutes: `make test-long` runs them.
