@@ -282,7 +282,7 @@ class Store:
 
     # ------------------------------------------------------------ who may come in, and who did what
 
-    def keys(self) -> list[Key]:
+    def access_keys(self) -> list[Key]:
         """Every API key there ever was, the earliest first."""
         with self._transaction() as connection:
             return all_keys(connection)
@@ -292,10 +292,12 @@ class Store:
         with self._transaction(writes=True) as connection:
             add_key(connection, key)
 
-    def replace_key(self, key_id: str, new: Key, old_expires_at_us: int) -> None:
+    def replace_key(
+        self, key_id: str, new_id: str, digest: str, at_us: int, old_expires_at_us: int
+    ) -> Key:
         """Keep a key that takes the place of another, as `features.store_keys` says."""
         with self._transaction(writes=True) as connection:
-            replace_key(connection, key_id, new, old_expires_at_us)
+            return replace_key(connection, key_id, new_id, digest, at_us, old_expires_at_us)
 
     def revoke_key(self, key_id: str, at_us: int) -> Key:
         """Take a key no longer, as `features.store_keys` says."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, get_args
+from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,8 +16,13 @@ from features.schemas import UnknownKey
 from features.store_changes import COMMAND_LINE, Change, What, append_changes
 from features.store_tables import ACCESS_KEYS
 
-Scope = Literal["recommend", "outcomes", "admin"]
-SCOPES: tuple[Scope, ...] = get_args(Scope)
+
+class Scope(StrEnum):
+    """What a key may be used for."""
+
+    RECOMMEND = "recommend"
+    OUTCOMES = "outcomes"
+    ADMIN = "admin"
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,7 @@ class Key:
     Attributes:
         key_id: What it is known by; not secret.
         name: Who or what holds it, in words.
-        scopes: What it may be used for, of `SCOPES`.
+        scopes: What it may be used for, any of `Scope`.
         digest: SHA-256 of its secret, in hexadecimal.
         expires_at_us: From when on it is no longer taken; None: never.
         revoked_at_us: When it was revoked.
@@ -60,17 +66,39 @@ def add_key(connection: sa.Connection, key: Key) -> None:
     _note(connection, key.created_at_us, "key created", key.key_id, _told(key))
 
 
-def replace_key(connection: sa.Connection, key_id: str, new: Key, old_expires_at_us: int) -> None:
-    """Keep a key that takes the place of another, which is taken until a moment.
+def replace_key(
+    connection: sa.Connection,
+    key_id: str,
+    new_id: str,
+    digest: str,
+    at_us: int,
+    old_expires_at_us: int,
+) -> Key:
+    """Keep a new key of the name and scopes of another, which is taken until a moment.
+
+    Args:
+        connection: Within a transaction that writes.
+        key_id: The key to replace.
+        new_id: Of the new key.
+        digest: Of the new key.
+        at_us: Now.
+        old_expires_at_us: When the old one ends.
+
+    Returns:
+        The new key.
 
     Raises:
         UnknownKey: There is none of that id, or it is no longer taken.
     """
-    _good(connection, key_id, new.created_at_us)
+    old = _good(connection, key_id, at_us)
+    new = Key(new_id, old.name, old.scopes, digest, at_us)
     _insert(connection, new)
-    values = {"expires_at_us": old_expires_at_us}
-    connection.execute(sa.update(ACCESS_KEYS).where(ACCESS_KEYS.c.key_id == key_id).values(values))
-    _note(connection, new.created_at_us, "key rotated", key_id, f"by {new.key_id}; {_told(new)}")
+    # One that was to end sooner is not kept longer by being rotated again.
+    ends = min(old_expires_at_us, old.expires_at_us or old_expires_at_us)
+    same = ACCESS_KEYS.c.key_id == key_id
+    connection.execute(sa.update(ACCESS_KEYS).where(same).values(expires_at_us=ends))
+    _note(connection, at_us, "key rotated", key_id, f"by {new_id}; {_told(new)}")
+    return new
 
 
 def revoke_key(connection: sa.Connection, key_id: str, at_us: int) -> Key:
@@ -114,7 +142,7 @@ def _insert(connection: sa.Connection, key: Key) -> None:
 
 
 def _key(row: Mapping[Any, Any]) -> Key:
-    return Key(**{**row, "scopes": tuple(row["scopes"].split())})
+    return Key(**{**row, "scopes": tuple(Scope(one) for one in row["scopes"].split())})
 
 
 def _told(key: Key) -> str:

@@ -20,6 +20,8 @@ from features.schemas import Brief, BriefError, CreatorfitError
 from features.store import open_store
 from models import ranker
 from service import wire
+from service.commands_keys import changes, keys
+from service.guard import check_address
 from service.recorder import Recorder
 from service.reload import ModelHolder
 from service.settings import ServiceSettings
@@ -43,6 +45,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(keys, name="keys")
+
 
 @app.command()
 def serve(
@@ -53,17 +57,20 @@ def serve(
     """Serve the API, until interrupted.
 
     Loads the champion, and every later one by itself; writes what was served and what came of it
-    into HOME/service.db. docs/operations.md says how to run it.
+    into HOME/service.db. docs/operations.md says how to run it. Where others reach the address it
+    asks for API keys; exit status 2 where there is none yet.
 
     Example: python -m service serve --port 8000
     """
     if workers is not None:
         os.environ["CREATORFIT_WORKERS"] = str(workers)  # read by each process that is started
     settings = ServiceSettings()
+    host = settings.host if host is None else host
+    check_address(settings, host)
     uvicorn.run(
         "service.app:create_app",
         factory=True,
-        host=settings.host if host is None else host,
+        host=host,
         port=settings.port if port is None else port,
         workers=settings.workers,
         log_level="info",
@@ -103,6 +110,9 @@ def rank(
         show(answer, wide_console())
     else:
         print(answer.model_dump_json(indent=2))
+
+
+app.command()(changes)
 
 
 def _keep_stdout_for_the_answer() -> None:

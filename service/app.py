@@ -27,10 +27,13 @@ from features.schemas import (
 )
 from features.store import Store, open_store
 from service.limits import REFUSALS, Limits, LimitsMiddleware
+from service.guard import guard
+from service.keyring import Keyring
 from service.problems import problem
 from service.recorder import Recorder
 from service.reload import ModelHolder
 from service.routes import router
+from service.routes_changes import router as changes_router
 from service.routes_export import router as export_router
 from service.routes_outcomes import router as outcomes_router
 from service.routes_page import mount_files
@@ -60,6 +63,7 @@ class State(TypedDict):
     store: Store
     recorder: Recorder
     limits: Limits
+    keyring: Keyring
 
 
 def create_app(settings: ServiceSettings | None = None) -> FastAPI:
@@ -77,13 +81,23 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         holder = ModelHolder(settings)
         store = open_store(settings.store_url, settings.database_wait_seconds)
         recorder = Recorder(store, settings.log_candidates)
-        await asyncio.gather(asyncio.to_thread(holder.refresh), asyncio.to_thread(_prepare, store))
+        keyring = Keyring(store, background=settings.access != "open")
+        await asyncio.gather(
+            asyncio.to_thread(holder.refresh), asyncio.to_thread(_prepare, store, keyring)
+        )
         polling = asyncio.create_task(holder.poll())
-        yield {"holder": holder, "store": store, "recorder": recorder, "limits": limits}
+        yield {
+            "holder": holder,
+            "store": store,
+            "recorder": recorder,
+            "limits": limits,
+            "keyring": keyring,
+        }
         polling.cancel()
         with suppress(asyncio.CancelledError):
             await polling
         await asyncio.to_thread(recorder.close)
+        await asyncio.to_thread(keyring.close)
         store.close()
 
     app = FastAPI(
@@ -98,7 +112,9 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     app.include_router(export_router)
     app.include_router(router)
     app.include_router(outcomes_router)
+    app.include_router(changes_router)
     mount_files(app)
+    guard(app, settings)
     app.add_exception_handler(CreatorfitError, _domain_failure)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_failure)
@@ -106,10 +122,11 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     return app
 
 
-def _prepare(store: Store) -> None:
+def _prepare(store: Store, keyring: Keyring) -> None:
     """Bring the tables up before requests come; where the database is away, one of them will."""
     try:
         store.prepare()
+        keyring.refresh()
     except StoreError as error:
         log.warning("the database cannot be used yet: %s", error)
 

@@ -1,11 +1,16 @@
-"""Problem documents (RFC 9457): how each refusal of the service looks. Knows no reasons."""
+"""Problem documents (RFC 9457): how the service tells what went wrong.
+
+Knows nothing of what may go wrong: `app` has the table of that.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
-from starlette.responses import JSONResponse
+from fastapi.responses import JSONResponse
 
+from service.headers import API_HEADERS
 from service.wire import FieldError, Problem
 
 PROBLEM_JSON = "application/problem+json"
@@ -17,24 +22,17 @@ def problem(
     status: HTTPStatus,
     detail: str,
     errors: list[FieldError] | None = None,
-    headers: dict[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """A problem document.
 
-    Args:
-        status: Its status; a 503 says when to ask again, after `RETRY_AFTER_SECONDS` unless
-            `headers` know better.
-        detail: What is wrong, in words.
-        errors: The fields at fault.
-        headers: To go with it.
+    It has the headers of every answer by itself: the outermost handler of failures lies outside the
+    middleware that sets them.
     """
     body = Problem(title=status.phrase, status=status, detail=detail, errors=errors or [])
-    own = {}
+    said = {**API_HEADERS, **(headers or {})}
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        own["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        said.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
     return JSONResponse(
-        body.model_dump(),
-        status_code=status,
-        headers=own | (headers or {}),
-        media_type=PROBLEM_JSON,
+        body.model_dump(), status_code=status, headers=said, media_type=PROBLEM_JSON
     )

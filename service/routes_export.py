@@ -85,8 +85,5 @@ def _model(served: Served) -> str:
 def _file(name: str, kind: Kind, tables: list[export.Table]) -> Response:
     """A file to be kept; CSV has one table, the first."""
     body = export.to_csv(tables[0]) if kind == "csv" else export.to_xlsx(tables)
-    headers = {
-        "Content-Disposition": f'attachment; filename="{name}.{kind}"',
-        "X-Content-Type-Options": "nosniff",
-    }
+    headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"'}
     return Response(body, media_type=MEDIA_TYPES[kind], headers=headers)

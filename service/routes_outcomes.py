@@ -24,6 +24,7 @@ from models import campaign as campaigns
 from models.describe import followers_of
 from models.reallocation import planned_promises, reallocate
 from service import wire, wire_allocation, wire_outcomes
+from service.access import caller_of
 from service.recorder import Recorder
 from service.reload import ModelHolder
 from service.routes import holder_of
@@ -81,7 +82,7 @@ def post_outcomes(
     )
     if faults:
         raise OutcomesError(faults)
-    return wire_outcomes.written(store.write_outcomes(outcomes, _now_us()))
+    return wire_outcomes.written(store.write_outcomes(outcomes, _now_us(), caller_of(request)))
 
 
 @router.get(

@@ -24,13 +24,12 @@ router = APIRouter()
 
 WEB = Path(__file__).with_name("web")
 
+# What the page says otherwise than an answer of the API (`headers`).
 PAGE_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
         "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
     # Asked again each time, by its tag: a new version of the service has its own page at once.
     "Cache-Control": "no-cache",
 }

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
 
 from features.settings import HomeSettings
+
+
+def _origins(value: str) -> str:
+    for origin in value.split():
+        if not re.fullmatch(r"https?://[^/*?#\s]+", origin):
+            raise ValueError(f"{origin!r} is no origin such as https://app.example")
+    return value
 
 
 class ServiceSettings(HomeSettings):
@@ -46,4 +56,16 @@ class ServiceSettings(HomeSettings):
     body_seconds: float = Field(10.0, gt=0, description="How long a body may take to come")
     request_seconds: float = Field(
         20.0, gt=0, description="How long an answer may take, before there is a 503 instead"
+    )
+    access: Literal["auto", "keys", "open"] = Field(
+        "auto",
+        description="Who is asked for an API key: `auto`, whoever does not come from this machine "
+        "itself; `keys`, everybody; `open`, nobody",
+    )
+    key_requests_per_minute: float = Field(
+        300.0, gt=0, description="How often a key may ask, of each process"
+    )
+    key_burst: int = Field(60, ge=1, description="How often a key may ask at once")
+    cors_origins: Annotated[str, AfterValidator(_origins)] = Field(
+        "", description="Origins whose pages may ask, parted by blanks; empty: none"
     )

@@ -21,7 +21,7 @@ def key(key_id="k1", **more):
 def test_a_key_is_kept_as_it_is(store):
     store.add_key(key("k2", created_at_us=9, scopes=()))
     store.add_key(key())
-    assert store.keys() == [key(), key("k2", created_at_us=9, scopes=())]
+    assert store.access_keys() == [key(), key("k2", created_at_us=9, scopes=())]
 
 
 def test_a_key_is_good_until_it_ends():
@@ -32,18 +32,27 @@ def test_a_key_is_good_until_it_ends():
 
 def test_a_key_that_is_replaced_is_good_for_a_while(store):
     store.add_key(key())
-    store.replace_key("k1", key("k2", created_at_us=8), 20)
-    assert store.keys() == [key(expires_at_us=20), key("k2", created_at_us=8)]
+    assert store.replace_key("k1", "k2", "e", 8, 20) == key("k2", digest="e", created_at_us=8)
+    assert store.access_keys() == [
+        key(expires_at_us=20),
+        key("k2", digest="e", created_at_us=8),
+    ]
     with pytest.raises(UnknownKey, match=r"k1.*expired"):
-        store.replace_key("k1", key("k3", created_at_us=20), 30)
-    assert len(store.keys()) == 2
+        store.replace_key("k1", "k3", "f", 20, 30)
+    assert len(store.access_keys()) == 2
+    # Rotated twice, the first is not taken for longer than was said first.
+    store.replace_key("k1", "k4", "g", 9, 90)
+    assert store.access_keys()[0] == key(expires_at_us=20)
 
 
 def test_a_revoked_key_stays_in_the_list_and_is_revoked_once(store):
     store.add_key(key())
     assert store.revoke_key("k1", 7) == key(revoked_at_us=7)
-    assert store.keys() == [key(revoked_at_us=7)]
-    for again in (lambda: store.revoke_key("k1", 9), lambda: store.replace_key("k1", key(), 9)):
+    assert store.access_keys() == [key(revoked_at_us=7)]
+    for again in (
+        lambda: store.revoke_key("k1", 9),
+        lambda: store.replace_key("k1", "k2", "e", 9, 9),
+    ):
         with pytest.raises(UnknownKey, match="it was revoked"):
             again()
     with pytest.raises(UnknownKey, match="there is none of this id"):
@@ -54,12 +63,12 @@ def test_the_latest_use_is_kept_whoever_saw_it(store):
     store.add_key(key())
     store.note_uses({"k1": 50, "gone": 60})
     store.note_uses({"k1": 40})
-    assert store.keys() == [key(last_used_at_us=50)]
+    assert store.access_keys() == [key(last_used_at_us=50)]
 
 
 def test_every_change_is_logged_with_who_made_it(store):
     store.add_key(key())
-    store.replace_key("k1", key("k2", created_at_us=8), 20)
+    store.replace_key("k1", "k2", "e", 8, 20)
     store.revoke_key("k2", 9)
     store.write_outcomes([outcome("a"), outcome("b")], 30, "k1")
     store.write_outcomes([outcome("a"), outcome("b", conversions=4)], 31)

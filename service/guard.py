@@ -1,0 +1,117 @@
+"""Puts before the application who may come in and what every answer says, and describes it.
+
+Knows nothing of how a key is checked, nor of what routes answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from typing import Any
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from features.schemas import CreatorfitError, StoreError
+from features.store import open_store
+from service.access import NEEDS, Access
+from service.headers import SafeHeaders
+from service.loopback import is_loopback
+from service.problems import PROBLEM_JSON
+from service.settings import ServiceSettings
+
+log = logging.getLogger("creatorfit.access")
+
+
+class AccessError(CreatorfitError):
+    """Nobody said who may come in."""
+
+
+def check_address(settings: ServiceSettings, host: str) -> None:
+    """Refuse to listen where others reach it while nobody could come in, or everybody.
+
+    Args:
+        settings: Where keys are asked for.
+        host: The address to listen on.
+
+    Raises:
+        AccessError: Others reach that address, there is no key, and nothing was said about it.
+    """
+    if is_loopback(host):
+        return
+    if settings.access == "open":
+        log.warning(
+            "CREATORFIT_ACCESS=open: whoever reaches %s may ask for everything and send outcomes",
+            host or "this machine",
+        )
+    if settings.access != "auto":
+        return
+    store = open_store(settings.store_url, settings.database_wait_seconds)
+    try:
+        now_us = time.time_ns() // 1_000
+        there_are = any(key.is_good(now_us) for key in store.access_keys())
+    except StoreError as error:
+        # Keys are asked for all the same; without the database nobody can show one yet.
+        log.warning("whether there is an API key cannot be seen yet: %s", error)
+        return
+    finally:
+        store.close()
+    if not there_are:
+        raise AccessError(
+            f"others can reach {host or 'every address of this machine'}, and there is no API key: "
+            "make one with `python -m service keys create NAME --scope recommend`; or set "
+            "CREATORFIT_ACCESS=keys to start without, or CREATORFIT_ACCESS=open where something "
+            "before it asks who comes; or listen on 127.0.0.1"
+        )
+
+
+def guard(app: FastAPI, settings: ServiceSettings) -> None:
+    """Put the middleware of this page before an application, and say so in its description."""
+    app.add_middleware(Access, settings=settings)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins.split(),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type"],
+            expose_headers=["Content-Disposition", "Retry-After"],
+        )
+    app.add_middleware(SafeHeaders)
+    plain = app.openapi
+
+    def described() -> dict[str, Any]:
+        return app.openapi_schema or _describe(plain())
+
+    app.openapi = described  # type: ignore[method-assign]
+
+
+def _describe(spec: dict[str, Any]) -> dict[str, Any]:
+    """Say in an OpenAPI description which routes need a key, and how they refuse."""
+    spec["components"]["securitySchemes"] = {
+        "key": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "An API key, made by `python -m service keys create`. Asked for on "
+            "every address but loopback, unless the service is set otherwise.",
+        }
+    }
+    for (method, template), need in NEEDS.items():
+        path = re.sub(r":\w+}", "}", template)  # OpenAPI knows no converters
+        operation = spec["paths"].get(path, {}).get(method.lower())
+        if need is None or operation is None:
+            continue
+        operation["security"] = [{"key": []}]
+        operation["responses"] |= {
+            "401": _refused("No API key, or none that is taken"),
+            "403": _refused(f"The key is not of scope `{need}`"),
+            "429": _refused("The key asks too often; `Retry-After` says when to ask again"),
+        }
+    return spec
+
+
+def _refused(told: str) -> dict[str, Any]:
+    return {
+        "description": told,
+        "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
