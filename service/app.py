@@ -34,6 +34,8 @@ from service.recorder import Recorder
 from service.reload import ModelHolder
 from service.routes import router
 from service.routes_changes import router as changes_router
+from service.routes_docs import mount_docs
+from service.routes_docs import router as docs_router
 from service.routes_export import router as export_router
 from service.routes_outcomes import router as outcomes_router
 from service.routes_page import mount_files
@@ -104,6 +106,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         title="creatorfit",
         version="1",
         summary="Which creators should this brand work with, and what will come of it?",
+        docs_url=None,  # `routes_docs` has our own
+        redoc_url=None,
         lifespan=lifespan,
         responses=REFUSALS,
     )
@@ -113,7 +117,9 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     app.include_router(router)
     app.include_router(outcomes_router)
     app.include_router(changes_router)
+    app.include_router(docs_router)
     mount_files(app)
+    mount_docs(app)
     guard(app, settings)
     app.add_exception_handler(CreatorfitError, _domain_failure)
     app.add_exception_handler(RequestValidationError, _invalid_request)

@@ -1,13 +1,15 @@
 """Lists and plans as tables for a spreadsheet: CSV, and XLSX with a sheet each.
 
 Creators write their own handles and texts. A spreadsheet would run one that begins like a formula,
-so every such text gets an apostrophe before it, in both formats. Knows nothing of HTTP.
+so every such text gets an apostrophe before it, in both formats; what steers the cells around it is
+left out (`plain`), and a text longer than a cell may be is cut. Knows nothing of HTTP.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,12 +17,18 @@ import xlsxwriter
 
 from features.schemas import Brief
 from models.answer import Item, Plan, PoolCounts
+from service.plain import plain
 
 Cell = str | int | float | None
 
-# What spreadsheets take for the start of a formula, or strip until they find one
-# (https://owasp.org/www-community/attacks/CSV_Injection).
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# What spreadsheets take for the start of a formula, or strip until they find one; some take the
+# wide forms too (https://owasp.org/www-community/attacks/CSV_Injection).
+FORMULA_STARTS = tuple("=+-@\t\r\n＝＋－＠")
+# What stands before it and is not seen: blanks of every kind, and marks without width.
+_UNSEEN = re.compile(r"(?:[^\S\t\r\n]|[\u200b-\u200f\u061c\u2060\ufeff\u00ad])*")
+# Excel's own limit, in UTF-16. The rest of a longer text in a CSV it puts into cells below, where
+# it would be run; XlsxWriter leaves the cell empty.
+CELL_UNITS_AT_MOST = 32_767
 REASONS_SHOWN = 3
 WIDTH_AT_MOST = 60  # characters of a column
 
@@ -123,10 +131,16 @@ def to_xlsx(tables: Sequence[Table]) -> bytes:
 
 
 def harmless(cell: Cell) -> Cell:
-    """A cell that no spreadsheet runs."""
-    if isinstance(cell, str) and cell.lstrip(" ").startswith(FORMULA_STARTS):
-        return f"'{cell}"
-    return cell
+    """A cell that no spreadsheet runs, refuses, or lets steer its neighbours."""
+    if not isinstance(cell, str):
+        return cell
+    text = plain(cell)
+    if _UNSEEN.sub("", text, count=1).startswith(FORMULA_STARTS):
+        text = f"'{text}"
+    if 2 * len(text) <= CELL_UNITS_AT_MOST:
+        return text
+    units = text.encode("utf-16-le")[: 2 * CELL_UNITS_AT_MOST]
+    return units.decode("utf-16-le", errors="ignore")  # half of a pair at the end
 
 
 def _item_row(item: Item) -> tuple[Cell, ...]:

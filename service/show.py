@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from service.plain import plain
 from service.wire import ItemWire, PlanWire, RecommendationResponse
 
 REASONS_SHOWN = 3
@@ -42,8 +43,8 @@ def show(answer: RecommendationResponse, console: Console) -> None:
     table.add_column("why", ratio=1)
     for item in answer.items:
         cells = (str(item.rank), _who(item), _niche(item), _rate(item), _expected(item), _why(item))
-        # Creators choose their handles: what they wrote is text, never markup.
-        table.add_row(*(Text(cell) for cell in cells))
+        # Creators choose their handles: what they wrote is text, and steers no terminal.
+        table.add_row(*(Text(plain(cell)) for cell in cells))
     console.print(table)
     if answer.portfolio is not None:
         _plan(answer.portfolio, {item.creator_id for item in answer.items}, console)

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import unicodedata
 import zipfile
 
 import numpy as np
@@ -22,6 +23,7 @@ from models.months import MONTHS_KEPT, months_of
 from models.registry import Registry
 from service import export
 from service.app import create_app
+from service.plain import _STEERS, plain
 from service.routes_page import WEB
 from service.settings import ServiceSettings
 from service.wire import EXAMPLE_BRIEF
@@ -158,8 +160,48 @@ TABLE = export.Table(
 @given(st.text(max_size=30))
 def test_no_cell_begins_like_a_formula(text):
     cell = export.harmless(text)
-    assert not cell.lstrip(" ").startswith(export.FORMULA_STARTS)
-    assert cell in (text, f"'{text}")
+    seen = cell.strip(" \u00a0\u200b\ufeff")
+    assert not seen.startswith(export.FORMULA_STARTS)
+    assert cell in (plain(text), f"'{plain(text)}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=1+1", " =1", "\u00a0=1", "\ufeff=1", "\u200b\u200e=1", "\u2060 =1", "＝1", "＠SUM(1)",
+        "\x00=1", "\u202e=1", "\x1b\x07=1", "\t=1", "\r\n=1", "\u3000+1", "-1",
+    ],
+)  # fmt: skip
+def test_what_hides_a_formula_does_not_hide_it_here(text):
+    assert export.harmless(text).startswith("'")
+
+
+def test_what_is_too_long_for_a_cell_is_cut():
+    """Excel would put the rest of it, a formula perhaps, into the cells below."""
+    for text in ("x" * 32_767 + "=1", "\U0001f600" * 16_384 + "=1", "x" + "\U0001f600" * 16_384):
+        cell = export.harmless(text)
+        assert 32_766 <= len(cell.encode("utf-16-le")) // 2 <= 32_767 and text.startswith(cell)
+    assert export.harmless("y" * 32_767) == "y" * 32_767
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_nothing_that_is_shown_steers_what_stands_around_it(text):
+    shown = plain(text)
+    assert not [
+        one
+        for one in shown
+        if unicodedata.bidirectional(one) in {"LRE", "LRO", "RLE", "RLO", "PDF", "LRI", "RLI"}
+        or unicodedata.bidirectional(one) in {"FSI", "PDI"}
+        or (unicodedata.category(one) == "Cc" and one not in "\t\n\r")
+    ]
+    assert plain(shown) == shown
+    assert plain(f"a{text}b") == f"a{shown}b"
+
+
+def test_the_page_leaves_out_what_python_does():
+    """`dom.js` says again which characters those are."""
+    said = re.search(r"const STEERS = /(.*)/g;", (WEB / "dom.js").read_text())[1]
+    assert said == _STEERS.pattern.replace("\\x", "\\u00")
 
 
 def test_csv_is_read_back_and_harmless():
@@ -235,5 +277,13 @@ def test_no_file_of_the_page_makes_elements_of_text():
     assert not [file.name for file in WEB.glob("*.js") if unsafe.search(file.read_text())]
 
 
-def test_the_documentation_keeps_its_own_scripts(client):
-    assert "content-security-policy" not in client.get("/docs").headers
+def test_the_documentation_asks_no_other_host(client):
+    page = client.get("/docs")
+    assert not re.search(r"(src|href)=\"(https?:)?//", page.text)
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "http" not in policy
+    script = policy.split("script-src")[1].split(";")[0]
+    assert "sha256-" in script and "unsafe" not in script
+    for name in ("swagger-ui-bundle.js", "swagger-ui.css"):
+        assert f"docs/files/{name}" in page.text
+        assert client.get(f"/docs/files/{name}").status_code == 200

@@ -1,5 +1,8 @@
 // Asks the service. What it refuses becomes a `Problem` with its fields.
 
+import { plain } from "./dom.js";
+import { askForKey, authorization } from "./key.js";
+
 /** The service's problem document (RFC 9457). */
 export class Problem extends Error {
   constructor(status, detail, errors) {
@@ -12,7 +15,7 @@ export class Problem extends Error {
 async function ask(path, options = {}) {
   let response;
   try {
-    response = await fetch(path, options);
+    response = await send(path, options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem(0, "The service cannot be reached. Is it running, and are you online?", []);
@@ -31,6 +34,14 @@ async function ask(path, options = {}) {
   );
 }
 
+/** Fetch with the key there is; where the service asks for another, so does the page. */
+async function send(path, options) {
+  const used = authorization();
+  const response = await fetch(path, { ...options, headers: { ...options.headers, ...used } });
+  if (response.status === 401 && (await askForKey(used))) return send(path, options);
+  return response;
+}
+
 const sent = (body, signal) => ({
   method: "POST",
   headers: { "content-type": "application/json" },
@@ -38,8 +49,11 @@ const sent = (body, signal) => ({
   signal,
 });
 
-export const get = async (path, signal) => (await ask(path, { signal })).json();
-export const post = async (path, body, signal) => (await ask(path, sent(body, signal))).json();
+// Creators' texts are in it, and not all of them go through `dom.js`.
+const read = async (response) => JSON.parse(plain(await response.text()));
+
+export const get = async (path, signal) => read(await ask(path, { signal }));
+export const post = async (path, body, signal) => read(await ask(path, sent(body, signal)));
 
 /** The address of something by its id. */
 export const at = (kind, id, rest = "") =>

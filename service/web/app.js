@@ -4,6 +4,7 @@ import { get } from "./api.js";
 import { add, announce, h } from "./dom.js";
 import { time } from "./format.js";
 import { shortlist } from "./kept.js";
+import { forgetKey, hasKey } from "./key.js";
 import { showForm } from "./form.js";
 import { failure, waiting } from "./states.js";
 
@@ -90,6 +91,10 @@ async function showModel() {
   }
 }
 
+function showKey() {
+  document.getElementById("forget-key").hidden = !hasKey();
+}
+
 // The skip link's address would be taken for a page.
 document.getElementById("skip").addEventListener("click", (event) => {
   event.preventDefault();
@@ -97,6 +102,9 @@ document.getElementById("skip").addEventListener("click", (event) => {
 });
 addEventListener("hashchange", route);
 document.addEventListener("kept", showCount);
+document.addEventListener("key", showKey);
+document.getElementById("forget-key").addEventListener("click", forgetKey);
+showKey();
 showCount();
 showModel();
 route();

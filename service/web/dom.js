@@ -2,6 +2,13 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 
+// Steers what is around it, or shows nothing: control characters, and those that turn the order of
+// writing beyond the text they stand in. `service/plain.py` has the same.
+const STEERS = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+
+/** A text as it may be shown. */
+export const plain = (text) => text.replace(STEERS, "");
+
 /** An element: h("p.note", {title: "x"}, "text", child). Children that are null are left out. */
 export function h(tag, attributes, ...children) {
   const [name, ...classes] = tag.split(".");
@@ -21,7 +28,7 @@ function fill(element, classes, attributes, children) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (name.startsWith("--")) element.style.setProperty(name, value);
     else if (name === "value") element.value = value;
-    else element.setAttribute(name, value === true ? "" : value);
+    else element.setAttribute(name, value === true ? "" : plain(String(value)));
   }
   add(element, children);
   return element;
@@ -31,7 +38,7 @@ function fill(element, classes, attributes, children) {
 export function add(element, children) {
   for (const child of [children].flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
-    element.append(child);
+    element.append(typeof child === "string" ? plain(child) : child);
   }
 }
 
@@ -56,7 +63,7 @@ export function outside(url, ...children) {
 
 /** Tell those who do not see the page what changed on it. */
 export function announce(text) {
-  document.getElementById("status").textContent = text;
+  document.getElementById("status").textContent = plain(text);
 }
 
 let ids = 0;
