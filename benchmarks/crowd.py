@@ -35,10 +35,12 @@ from models import bundle as bundles
 from models.bundle import Bundle
 from models.columns import AudienceShares, Codes, texts
 from models.index import Evidence, Index, leading_niche
-from models.index_files import CODED, IndexWriter, read_index, setting_of
+from models.index_files import CODED, INDEX, IndexWriter, read_index, setting_of
+from models.probes import Probes
+from models.probing import ask
 from models.profiles import profile_brief
 from models.safety import YearPosts
-from models.search import Search
+from models.search import Search, open_search
 from models.search_fit import fit_search, money_of
 
 PART = 10_000  # creators made at once
@@ -98,7 +100,11 @@ def make(base: Bundle, folder: Path, out: Path, size: Size, seed: int) -> None:
                 print(f"\r{stop:,} of {size.creators:,} simulated creators", end="", flush=True)
         print()
 
-    bundles.replace_index(folder, write, _search_of(base, seed), out)
+    def probes(target: Path) -> Probes:
+        index = read_index(target / INDEX, setting_of(base.index))
+        return ask(dataclasses.replace(base, index=index, search=open_search(target)))
+
+    bundles.replace_index(folder, write, _search_of(base, seed), probes, out)
 
 
 def _search_of(base: Bundle, seed: int) -> Callable[[Path], Search]:

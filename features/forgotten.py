@@ -104,13 +104,37 @@ def write_forgotten(home: Path, forgotten: Forgotten) -> None:
         staging.unlink(missing_ok=True)
 
 
-def list_state(home: Path) -> tuple[int, int] | None:
-    """What tells a changed list from the one that was read, cheap enough for every request."""
-    try:
-        found = (home / FILE).stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_ino
+class ForgottenList:
+    """The list of a home as it stands at any moment. Safe to use from several threads.
+
+    Args:
+        home: Where it lies.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._known: tuple[tuple[int, int] | None, Forgotten] | None = None
+
+    def now(self) -> Forgotten:
+        """The list: the same object until its file changes, so that asking is cheap.
+
+        Raises:
+            DataError: It cannot be read: nothing may go on as if nobody were on it.
+        """
+        # Its state before it is read: a change in between is seen the next time.
+        state, known = self._state(), self._known
+        if known is None or known[0] != state:
+            known = (state, read_forgotten(self._home))
+            self._known = known
+        return known[1]
+
+    def _state(self) -> tuple[int, int] | None:
+        """What tells a changed file from the one that was read."""
+        try:
+            found = (self._home / FILE).stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino
 
 
 def _digest(salt: str, creator_id: str) -> str:

@@ -13,7 +13,7 @@ The exceptions, all of them the product's own:
     ├── UnknownCreator          no creator of that id is in the index
     ├── UnknownOutcome          no outcome of that sponsorship was sent
     ├── UnknownCampaign         nothing is known of that campaign
-    ├── BundleError             a bundle is damaged, or was made from other features
+    ├── BundleError             a bundle is damaged, of other features, or answers otherwise
     ├── NoModel                 there is nothing to serve yet
     ├── RegistryError           the model registry is away, or refused
     └── StoreError              the service's database is away, or refused
@@ -202,8 +202,21 @@ class UnknownKey(CreatorfitError):
         super().__init__(f"key {key_id!r}: {reason}; {told}")
 
 
+# Why a bundle is refused, in one word: what is counted.
+BundleFault = Literal["unreadable", "damaged", "format", "features", "scores", "answers"]
+
+
 class BundleError(CreatorfitError):
-    """A bundle is damaged, or was made from other features."""
+    """A bundle is damaged, was made from other features, or answers otherwise than it should.
+
+    Args:
+        message: What is wrong, where, and what to do.
+        kind: The same in one word.
+    """
+
+    def __init__(self, message: str, kind: BundleFault = "unreadable") -> None:
+        self.kind: BundleFault = kind
+        super().__init__(message)
 
 
 class NoModel(CreatorfitError):

@@ -46,6 +46,7 @@ from models.landscape import Landscape, landscape
 from models.niche import NicheModel
 from models.overlap import Audiences, audiences
 from models.prices import PriceModel
+from models.probes import PROBES, Probes, read_probes, write_probes
 from models.projection import Projection
 from models.search import Search, open_search
 from models.stage import Stage
@@ -115,7 +116,9 @@ class Content:
     """What a prediction is made of.
 
     `judged` is the model as it was before the part of time that it was judged on: a later
-    challenger is compared with that one, for `model` has seen every row there is.
+    challenger is compared with that one, for `model` has seen every row there is. `probes` is what
+    it answers to some standing briefs (`models.probing`); None where it was saved before there were
+    any.
     """
 
     encoder: Encoder
@@ -126,6 +129,7 @@ class Content:
     prices: PriceModel | None
     index: Index
     search: Search
+    probes: Probes | None
 
 
 @dataclass(frozen=True)
@@ -209,6 +213,8 @@ def _write(folder: Path, content: Content, origin: Origin) -> Manifest:
     save_file(dataclasses.asdict(content.projection), folder / "projection.safetensors")
     write_index(folder / INDEX, index)
     content.search.save(folder)
+    if content.probes is not None:
+        write_probes(folder, content.probes)
     judged = content.judged
     meta = _write_model(folder, model) if isinstance(model, ConversionModel) else {}
     judged_meta = None
@@ -250,14 +256,16 @@ def replace_index(
     folder: Path,
     write: Callable[[Path], None],
     search: Callable[[Path], Search],
+    probes: Callable[[Path], Probes | None],
     out: Path | None = None,
 ) -> None:
-    """Put another index into a bundle, whole or not at all; the rest of it stays, byte for byte.
+    """Put another index into a bundle, whole or not at all; what it learned stays, byte for byte.
 
     Args:
         folder: A bundle that `load` reads.
         write: Called with the folder that the index is to be written into.
         search: Called with that folder once it is written; returns the search among its creators.
+        probes: Called with the bundle's folder once it holds both; returns what it answers now.
         out: Where the bundle with that index shall stand, replaced if it is there; the folder
             itself where there is none.
     """
@@ -265,10 +273,13 @@ def replace_index(
     target.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
-        leave = shutil.ignore_patterns(INDEX)
+        leave = shutil.ignore_patterns(INDEX, PROBES)
         shutil.copytree(folder, staging, dirs_exist_ok=True, ignore=leave)
         write(staging / INDEX)
         search(staging / INDEX).save(staging)
+        answers = probes(staging)
+        if answers is not None:
+            write_probes(staging, answers)
         manifest = read_manifest(staging).model_copy(update={"files": _digests(staging)})
         (staging / MANIFEST).write_text(manifest.model_dump_json(indent=2))
         staging.chmod(0o755)
@@ -329,6 +340,7 @@ def load(folder: Path) -> Bundle:
             prices=prices,
             index=read_index(folder / INDEX, setting),
             search=open_search(folder),
+            probes=read_probes(folder),
         )
     except (KeyError, TypeError, ValueError, OSError, SafetensorError, EncoderError) as error:
         raise BundleError(f"{folder}: cannot be read: {error}") from error
@@ -350,9 +362,11 @@ def read_manifest(folder: Path) -> Manifest:
         where = "/".join(str(part) for part in first["loc"])
         raise BundleError(f"{path}: {where}: {first['msg']}") from error
     if manifest.format != FORMAT:
-        raise BundleError(f"{path}: format {manifest.format}, but this code reads {FORMAT}")
+        told = f"format {manifest.format}, but this code reads {FORMAT}"
+        raise BundleError(f"{path}: {told}", kind="format")
     if manifest.features_digest != features_digest():
-        raise BundleError(f"{path}: {_feature_difference(manifest)}: train again with this code")
+        told = f"{_feature_difference(manifest)}: train again with this code"
+        raise BundleError(f"{path}: {told}", kind="features")
     return manifest
 
 
@@ -378,15 +392,17 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
     found = _digests(folder)
     for name, digest in manifest.files.items():
         if name not in found:
-            raise BundleError(f"{folder}: {name} is missing")
+            raise BundleError(f"{folder}: {name} is missing", kind="damaged")
         if found[name] != digest:
             raise BundleError(
                 f"{folder}: {name} is damaged: its SHA-256 is {found[name]}, "
-                f"but the manifest says {digest}"
+                f"but the manifest says {digest}",
+                kind="damaged",
             )
     extra = sorted(set(found) - set(manifest.files))
     if extra:
-        raise BundleError(f"{folder}: files that the manifest does not name: {', '.join(extra)}")
+        told = f"files that the manifest does not name: {', '.join(extra)}"
+        raise BundleError(f"{folder}: {told}", kind="damaged")
 
 
 def _read_model(folder: Path, manifest: Manifest) -> ConversionModel | HeuristicModel:

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from features.forgotten import Forgotten
 from features.schemas import BundleError
-from models.bundle import Bundle, load, replace_index
+from models.bundle import Bundle, replace_index
 from models.index import only
 from models.index_files import CREATORS, INDEX, creator_ids, write_some
+from models.probing import ask, load_sound
 
 
 def without(bundle: Bundle, forgotten: Forgotten) -> Bundle:
@@ -53,19 +54,25 @@ def held_in(creators: Path, forgotten: Forgotten) -> int:
 def redact(folder: Path, forgotten: Forgotten) -> int:
     """Write a bundle anew without the creators on the list; the others' answers stay the same.
 
+    Its stored asks are asked again of what is left, once it has been seen to answer them as it
+    did: so nobody on the list is named there, and a wrong bundle is not made a right one.
+
     Returns:
         How many were taken out.
 
     Raises:
-        BundleError: The bundle cannot be read by this code, or is damaged.
+        BundleError: The bundle cannot be read by this code, is damaged, or answers otherwise than
+            when it was saved.
     """
     count = held(folder, forgotten)
     if count:
-        bundle = load(folder)
+        bundle = load_sound(folder)
+        left = without(bundle, forgotten)
         kept = ~forgotten.mask(bundle.index.ids)
         replace_index(
             folder,
             lambda target: write_some(target, bundle.index, kept),
-            lambda _: bundle.search.only(kept),
+            lambda _: left.search,
+            lambda _: None if bundle.probes is None else ask(left),
         )
     return count

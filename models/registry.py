@@ -27,9 +27,10 @@ import pandas as pd
 from features.catalogue import FEATURE_NAMES
 from features.forgotten import Forgotten
 from features.schemas import BundleError, NoModel, RegistryError
-from models.bundle import MODEL_NAME, Bundle, load
+from models.bundle import MODEL_NAME, Bundle
 from models.conversion import ConversionModel
 from models.index_files import CREATORS, INDEX
+from models.probing import load_sound
 from models.redact import held_in, redact
 
 if TYPE_CHECKING:
@@ -359,6 +360,8 @@ class Registry:
     def load(self, version: Version, bundles: Path, *, damaged: bool = False) -> Bundle:
         """Fetch a version's bundle, and load it: once, whether it was there already or not.
 
+        It is asked its stored asks, wherever it lay, and must answer as when it was saved.
+
         Args:
             version, bundles, damaged: As `fetch` takes them.
 
@@ -368,7 +371,7 @@ class Registry:
         """
         target = bundles / version.run_id
         if target.exists() and not damaged:
-            return load(target)
+            return load_sound(target)
         return self._download(version, target)
 
     def _download(self, version: Version, target: Path) -> Bundle:
@@ -381,7 +384,7 @@ class Registry:
         with _one_at_a_time(bundles):
             if target.exists():
                 try:
-                    return load(target)  # another process was the first
+                    return load_sound(target)  # another process was the first
                 except BundleError:
                     pass  # it is what is to be replaced
             for left in bundles.glob(f"{FETCHING}*"):  # by a process that was killed
@@ -390,7 +393,7 @@ class Registry:
                 with _named_failures(self.tracking_uri):
                     uri = f"models:/{MODEL_NAME}/{version.version}/{BUNDLE_FOLDER}"
                     got = mlflow.artifacts.download_artifacts(uri, dst_path=staging)
-                bundle = load(Path(got))
+                bundle = load_sound(Path(got))
                 with _named_failures(str(target)):
                     if target.exists():
                         target.replace(Path(staging) / "damaged")

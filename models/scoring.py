@@ -17,7 +17,7 @@ from features.vectors import snap
 from features.windows import Floats, Ints
 from models import index as indexes
 from models.answer import CostBasis
-from models.bundle import Bundle
+from models.bundle import Bundle, Content
 from models.conversion import Predictions
 from models.index import Pool
 from models.profiles import profile_brief
@@ -84,14 +84,22 @@ def score(bundle: Bundle, brief: Brief) -> tuple[Scored, Pool]:
     Raises:
         BriefError: The brief asks for what cannot be answered.
     """
-    profile = brief_profile(bundle, brief)
+    return score_as(bundle, brief, brief_profile(bundle, brief))
+
+
+def score_as(bundle: Content, brief: Brief, profile: BriefProfile) -> tuple[Scored, Pool]:
+    """The same for a brief whose text was read before.
+
+    Raises:
+        BriefError: The brief asks for what cannot be answered.
+    """
     pool = indexes.filter_pool(bundle.index, brief, bundle.niche)
     places = candidates(bundle, brief, profile, pool.eligible, CANDIDATES)
     return score_places(bundle, brief, profile, places), pool
 
 
 def candidates(
-    bundle: Bundle, brief: Brief, profile: BriefProfile, eligible: Ints, limit: int
+    bundle: Content, brief: Brief, profile: BriefProfile, eligible: Ints, limit: int
 ) -> Ints:
     """Places of those of the eligible who are likely to score best, ascending."""
     objective = "conversion_rate" if bundle.model.kind == "heuristic" else brief.objective
@@ -101,7 +109,7 @@ def candidates(
     return bundle.search.nearest(query, eligible, limit)
 
 
-def score_places(bundle: Bundle, brief: Brief, profile: BriefProfile, places: Ints) -> Scored:
+def score_places(bundle: Content, brief: Brief, profile: BriefProfile, places: Ints) -> Scored:
     """Score creators of some places, whether a filter takes them out or not."""
     none = np.zeros(len(places), dtype=np.int64)
     matrix = pair_features(bundle.index.profiles, places, [profile], none)
@@ -132,7 +140,7 @@ def brief_profile(bundle: Bundle, brief: Brief) -> BriefProfile:
     )
 
 
-def _costs(bundle: Bundle, brief: Brief, places: Ints, matrix: Floats) -> Costs:
+def _costs(bundle: Content, brief: Brief, places: Ints, matrix: Floats) -> Costs:
     """Known prices, else estimates; a product where that is taken instead and costs less."""
     price = bundle.index.price[places]
     missing = np.isnan(price)
@@ -160,7 +168,7 @@ def payable(cost: Floats) -> Floats:
 
 
 def _objective_score(
-    bundle: Bundle, objective: Objective, predictions: Predictions, cost: Floats
+    bundle: Content, objective: Objective, predictions: Predictions, cost: Floats
 ) -> Floats:
     """Logarithm of what the brief wants most of; a heuristic knows only one order."""
     if bundle.model.kind == "heuristic" or objective == "conversion_rate":

@@ -5,12 +5,17 @@ Knows nothing of what it predicts.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 import lightgbm as lgb
 import numpy as np
 
 from features.windows import Floats
+
+# With the trees' sizes LightGBM reads them on several threads, and a text that is none ends the
+# process there; without, the same text is an error that is caught.
+_TREE_SIZES = re.compile("^tree_sizes=.*\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,15 @@ class Stage:
 
     @classmethod
     def from_text(cls, text: str) -> Stage:
-        return cls(text, lgb.Booster(model_str=text))
+        """Read a model.
+
+        Raises:
+            ValueError: It is none.
+        """
+        try:
+            return cls(text, lgb.Booster(model_str=_TREE_SIZES.sub("", text, count=1)))
+        except lgb.basic.LightGBMError as error:
+            raise ValueError(f"no LightGBM model: {error}") from error
 
     def log_mean(self, matrix: Floats) -> Floats:
         """Logarithm of the expected value, ``(n,)``."""

@@ -101,7 +101,7 @@ def rank(
     recommendation_id = uuid.uuid4()
     answered = ranker.answer(served.bundle, brief, seed=recommendation_id.int)
     store = open_store(settings.store_url)
-    recorder = Recorder(store, settings.log_candidates, background=False)
+    recorder = Recorder(store, settings.log_candidates, holder.forgotten, background=False)
     recorder.record_answered(str(recommendation_id), served, brief, answered)
     store.close()
     body = wire.recommendation(str(recommendation_id), served, answered.recommendation)

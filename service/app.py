@@ -82,7 +82,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         limits.provide_threads()
         holder = ModelHolder(settings)
         store = open_store(settings.store_url, settings.database_wait_seconds)
-        recorder = Recorder(store, settings.log_candidates)
+        recorder = Recorder(store, settings.log_candidates, holder.forgotten)
         keyring = Keyring(store, background=settings.access != "open")
         await asyncio.gather(
             asyncio.to_thread(holder.refresh), asyncio.to_thread(_prepare, store, keyring)

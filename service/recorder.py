@@ -14,8 +14,9 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from features.schemas import Brief, PlanRequest, StoreAway, StoreError
-from features.served_rows import Candidates
+from features.forgotten import Forgotten, ForgottenList
+from features.schemas import Brief, DataError, PlanRequest, StoreAway, StoreError
+from features.served_rows import Candidates, without, without_names
 from features.store import Answer, Kind, Store
 from features.windows import Floats, Ints
 from models.answer import Plan
@@ -68,21 +69,48 @@ class Counts:
         return sum(self.dropped_by.values())
 
 
+def _unnamed(
+    answer: Answer, candidates: Candidates, forgotten: Forgotten
+) -> tuple[Answer, Candidates]:
+    """An answer as it may be kept: nobody on a list is named in it."""
+    if len(forgotten) == 0:
+        return answer, candidates
+    brief, plan = (without_names(text, forgotten) for text in (answer.brief, answer.plan))
+    left = without(candidates, forgotten)
+    return (
+        dataclasses.replace(
+            answer,
+            brief=answer.brief if brief is None else brief,
+            plan=answer.plan if plan is None else plan,
+        ),
+        candidates if left is None else left,
+    )
+
+
 class Recorder:
     """Writes what was served.
 
     Args:
         store: Where to.
         at_most: Candidates kept of each answer, unless more were shown.
+        forgotten: Creators of whom nothing is kept, also where they were put on the list after they
+            were shown; nobody where not given.
         background: Whether to write in a thread; else `record` returns when it is written.
         size: Answers that may wait.
     """
 
     def __init__(
-        self, store: Store, at_most: int, *, background: bool = True, size: int = QUEUE
+        self,
+        store: Store,
+        at_most: int,
+        forgotten: ForgottenList | None = None,
+        *,
+        background: bool = True,
+        size: int = QUEUE,
     ) -> None:
         self.store = store
         self.at_most = at_most
+        self.forgotten = forgotten
         self.counts = Counts()
         self._counting = threading.Lock()
         self._trouble: str | None = None
@@ -222,7 +250,7 @@ class Recorder:
             worth, thing = taken
             try:
                 self._write(*thing)
-            except StoreAway as error:
+            except (StoreAway, DataError) as error:  # the second: whom to leave out is not known
                 self._tell(str(error), "waits to be kept")
                 self._again.clear()
                 lost = self._waiting.put_back(worth, thing)
@@ -240,9 +268,26 @@ class Recorder:
             pause = AGAIN_SECONDS[0]
 
     def _write(self, answer: Answer, candidates: Candidates) -> None:
-        self.store.record(answer, candidates)
+        listed = Forgotten() if self.forgotten is None else self.forgotten.now()
+        self.store.record(*_unnamed(answer, candidates, listed))
         self.counts.written += 1
         self._trouble = None
+        if self.forgotten is not None:
+            self._forget_since(self.forgotten, listed)
+
+    def _forget_since(self, forgotten: ForgottenList, listed: Forgotten) -> None:
+        """Leave nobody in what was written while they were put on the list.
+
+        `forget` first writes the list and then looks through the database: it either finds what was
+        written, or is seen here.
+        """
+        try:
+            later = forgotten.now()
+            if later is not listed:
+                self.store.forget(later)
+        except (StoreError, DataError) as error:
+            told = "somebody forgotten just now may stand in an answer kept just now: %s; run "
+            log.error(told + "`python -m training forget` again, without ids", error)
 
     def _drop(self, worth: str) -> None:
         with self._counting:

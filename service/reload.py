@@ -1,7 +1,10 @@
 """Which model is served: load the champion, notice a new one, swap it in whole.
 
-A request takes the model once and keeps it to its end, so no answer mixes two. Where the registry
-is away, the last bundle that was served goes on. Knows nothing of HTTP.
+A new champion is loaded beside the one that serves and asked what it was asked when it was saved
+(`models.probing`); only then does it take over, at once. A request takes the model once and keeps
+it to its end, so no answer mixes two. A champion that is damaged or answers otherwise is refused,
+and the model before it goes on; so does the last one that was served where the registry is away.
+Knows nothing of HTTP.
 """
 
 from __future__ import annotations
@@ -11,13 +14,23 @@ import dataclasses
 import json
 import logging
 import random
+import threading
 import uuid
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from features.forgotten import list_state, read_forgotten
-from features.schemas import BundleError, DataError, EncoderError, NoModel, RegistryError
-from models.bundle import MODEL_NAME, Bundle, load
+from features.forgotten import Forgotten, ForgottenList
+from features.schemas import (
+    BundleError,
+    BundleFault,
+    DataError,
+    EncoderError,
+    NoModel,
+    RegistryError,
+)
+from models.bundle import MODEL_NAME, Bundle
+from models.probing import load_sound
 from models.redact import without
 from models.registry import Registry, Version
 from service.settings import ServiceSettings
@@ -30,11 +43,31 @@ JITTER = 0.2  # of the polling time, so that workers do not ask all at once
 
 @dataclass(frozen=True)
 class Served:
-    """A model in use."""
+    """A model in use.
+
+    Attributes:
+        without: Those to be forgotten, of whom `bundle` holds nobody.
+    """
 
     version: Version
     bundle: Bundle
     loaded_at: datetime
+    without: Forgotten
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A champion that is not served, and why.
+
+    Attributes:
+        kind: The reason in one word.
+        at: When it was refused first.
+    """
+
+    version: Version
+    kind: BundleFault
+    reason: str
+    at: datetime
 
 
 class ModelHolder:
@@ -43,6 +76,10 @@ class ModelHolder:
     Attributes:
         served: The model, or None where there is none yet.
         trouble: Why the registry or its champion could not be used, or None.
+        refused: The champion, where it was refused; None once another one is the champion.
+        refusals: How many champions were refused, by the reason in one word.
+        swaps: How often a model was taken up, the first one included.
+        forgotten: Creators who are shown to nobody.
     """
 
     def __init__(self, settings: ServiceSettings) -> None:
@@ -50,9 +87,11 @@ class ModelHolder:
         self.registry = Registry(settings.registry_uri, settings.artifacts, patient=False)
         self.served: Served | None = None
         self.trouble: str | None = None
-        # The run and the reason, until another version is the champion.
-        self._refused: tuple[str, str] | None = None
-        self._list = list_state(settings.home)
+        self.refused: Refused | None = None
+        self.refusals: Counter[BundleFault] = Counter()
+        self.swaps = 0
+        self.forgotten = ForgottenList(settings.home)
+        self._swapping = threading.Lock()
 
     def current(self) -> Served:
         """The model to answer with, without creators who are to be forgotten by now.
@@ -61,39 +100,48 @@ class ModelHolder:
             NoModel: Nothing was published yet, or it cannot be read.
             DataError: The list of creators to be forgotten cannot be read.
         """
-        if self.served is not None and list_state(self.settings.home) != self._list:
-            self.served = self._shown(self.served)
-        if self.served is None:
+        served = self.served
+        if served is None:
             raise NoModel(
                 self.trouble or "no model was published yet: run `python -m training train DIR`"
             )
-        return self.served
+        listed = self.forgotten.now()
+        if served.without is listed:
+            return served
+        with self._swapping:  # nobody else swaps meanwhile, and one request does it for all
+            if self.served is not None:
+                served = self.served
+            if served.without is not listed:
+                served = self.served = _shown(served, listed)
+            return served
 
     def refresh(self) -> bool:
         """Load the champion if it is another than the one served; say whether it was swapped."""
         try:
             champion = self.registry.champion()
-            if self._refused is not None and (
-                champion is None or champion.run_id != self._refused[0]
+            if self.refused is not None and (
+                champion is None or champion.run_id != self.refused.version.run_id
             ):
-                self._refused = None
-            if champion is None:
-                self.trouble = None
-                return False
-            if self.served is not None and self.served.version == champion:
-                self.trouble = None
-                return False
-            self._take(champion)
+                self.refused = None
+            new = champion is not None and not self._serves(champion)
+            if champion is not None and new:
+                self.forgotten.now()  # where it is damaged, no bundle need be fetched
+                self._swap(champion, self._sound(champion))
+                self._remember(champion)
             self.trouble = None
-            self._remember(champion)
-            return True
+            return new
         except (RegistryError, BundleError, EncoderError, DataError) as error:
-            if str(error) != self.trouble:
-                log.warning("the model is not refreshed: %s", error)
-            self.trouble = str(error)
+            told, swapped = str(error), False
             if self.served is None:
-                return self._last_good()
-            return False
+                try:
+                    self._swap(*self._last_good())
+                    swapped = True
+                except (NoModel, BundleError, EncoderError, DataError) as worse:
+                    told = f"{told}; nor can the model before it be served: {worse}"
+            if told != self.trouble:
+                log.warning("the model is not refreshed: %s", told)
+            self.trouble = told
+            return swapped
 
     async def poll(self) -> None:
         """Ask for a new champion for ever."""
@@ -101,42 +149,59 @@ class ModelHolder:
             wait = self.settings.poll_seconds * random.uniform(1 - JITTER, 1 + JITTER)
             await asyncio.sleep(wait)
             try:
-                if await asyncio.to_thread(self.refresh):
-                    log.info("now serving version %s", self.current().version.version)
+                await asyncio.to_thread(self.refresh)
             except Exception:
                 # Whatever it was, the model that is loaded goes on, and so does the asking.
                 log.exception("asking for a new champion failed")
 
-    def _take(self, version: Version) -> None:
-        """Fetch and load a version; what lies damaged on this disk is fetched once more."""
-        was_there = (self.settings.bundles / version.run_id).exists()
-        try:
-            bundle = self._sound(version)
-        except BundleError as error:
-            if not was_there:
-                raise
-            log.warning("fetched again: %s", error)
-            bundle = self._sound(version, damaged=True)
-        self.served = self._shown(Served(version, bundle, datetime.now(UTC)))
+    def _serves(self, champion: Version) -> bool:
+        """Whether the champion is what is served already, perhaps since the registry was away."""
+        with self._swapping:
+            if self.served is None or self.served.version.run_id != champion.run_id:
+                return False
+            self.served = dataclasses.replace(self.served, version=champion)
+            return True
 
-    def _sound(self, version: Version, *, damaged: bool = False) -> Bundle:
-        """A version's bundle. What was published and is refused is not downloaded at each poll."""
-        if self._refused is not None and self._refused[0] == version.run_id:
-            raise BundleError(self._refused[1])
-        was_there = not damaged and (self.settings.bundles / version.run_id).exists()
-        try:
-            return self.registry.load(version, self.settings.bundles, damaged=damaged)
-        except BundleError as error:
-            self._refused = None if was_there else (version.run_id, str(error))
-            raise
+    def _sound(self, version: Version) -> Bundle:
+        """A version's bundle, which answers as when it was saved.
 
-    def _shown(self, served: Served) -> Served:
-        """A model without creators who are to be forgotten, who may still be in its bundle."""
-        # Its state before it is read: a change in between is seen at the next request.
-        state = list_state(self.settings.home)
-        bundle = without(served.bundle, read_forgotten(self.settings.home))
-        self._list = state
-        return dataclasses.replace(served, bundle=bundle)
+        What lies damaged on this disk is fetched once more. What was published so is refused: it is
+        told, counted, and not downloaded at each poll.
+
+        Raises:
+            BundleError: It is refused.
+        """
+        if self.refused is not None:
+            raise BundleError(self.refused.reason, self.refused.kind)
+        folder = self.settings.bundles
+        try:
+            if (folder / version.run_id).exists():
+                try:
+                    return self.registry.load(version, folder)
+                except BundleError as error:
+                    log.warning("fetched again: %s", error)
+                    return self.registry.load(version, folder, damaged=True)
+            return self.registry.load(version, folder)
+        except BundleError as error:
+            reason = f"version {version.version} is refused: {error}"
+            self.refused = Refused(version, error.kind, reason, datetime.now(UTC))
+            self.refusals[error.kind] += 1
+            raise BundleError(reason, error.kind) from error
+
+    def _swap(self, version: Version, bundle: Bundle) -> None:
+        """Serve a bundle from the next request on."""
+        if bundle.probes is None:
+            log.warning(
+                "version %s holds no stored asks: that it answers as when it was saved is not "
+                "known, only that its scores are numbers",
+                version.version,
+            )
+        served = Served(version, bundle, datetime.now(UTC), Forgotten())
+        served = _shown(served, self.forgotten.now())
+        with self._swapping:
+            self.served = served
+        self.swaps += 1
+        log.info("now serving version %s", version.version)
 
     def _remember(self, version: Version) -> None:
         """Note what is served, for a start without the registry."""
@@ -149,15 +214,25 @@ class ModelHolder:
         except OSError as error:
             log.warning("the model served is not noted: %s", error)
 
-    def _last_good(self) -> bool:
-        """Serve what was served before, where it is still on disk."""
+    def _last_good(self) -> tuple[Version, Bundle]:
+        """What was served before.
+
+        Raises:
+            NoModel: Nothing was, or it is not noted.
+            BundleError: It is no longer on this disk, or no longer sound.
+        """
         path = self.settings.bundles / LAST_GOOD
         try:
             said = json.loads(path.read_text())
-            version = Version(MODEL_NAME, said["version"], None, said["run_id"])
-            bundle = load(self.settings.bundles / version.run_id)
-            self.served = self._shown(Served(version, bundle, datetime.now(UTC)))
-        except (OSError, ValueError, KeyError, BundleError, EncoderError, DataError) as error:
-            log.warning("there is no last good bundle to serve: %s", error)
-            return False
-        return True
+            version = Version(MODEL_NAME, str(said["version"]), None, str(said["run_id"]))
+        except FileNotFoundError as error:
+            raise NoModel("none was served from here yet") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise NoModel(f"{path} cannot be read: {error}") from error
+        return version, load_sound(self.settings.bundles / version.run_id)
+
+
+def _shown(served: Served, forgotten: Forgotten) -> Served:
+    """A model without creators who are to be forgotten, who may still be in its bundle."""
+    bundle = without(served.bundle, forgotten)
+    return dataclasses.replace(served, bundle=bundle, without=forgotten)

@@ -105,8 +105,8 @@ def get_creator(request: Request, creator_id: CreatorId) -> wire.CreatorResponse
 
 @router.get("/v1/model", summary="What is being served", responses={503: PROBLEMS[503]})
 def get_model(request: Request) -> wire.ModelResponse:
-    """Show which model is served, its figures and when it was loaded."""
-    return wire.model(_served(request))
+    """Show which model is served, its figures, when it was loaded, and a champion that is not."""
+    return wire.model(_served(request), holder_of(request).refused)
 
 
 @router.get("/healthz", summary="Alive")

@@ -12,11 +12,11 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from features.schemas import RiskTopic
+from features.schemas import BundleFault, RiskTopic
 from models import ranker
 from models.answer import CreatorProfile, Item, Recommendation
 from models.bundle import MODEL_NAME
-from service.reload import Served
+from service.reload import Refused, Served
 
 Rate = Annotated[float, Field(ge=0)]
 
@@ -372,6 +372,20 @@ class CreatorResponse(Wire):
     as_of: datetime
 
 
+class RefusedWire(Wire):
+    """A champion that is not served."""
+
+    version: str
+    run_id: str
+    kind: BundleFault = Field(
+        description="In one word: a file is `damaged` or missing; the manifest or a file is "
+        "`unreadable`; another `format`; other `features` than the code's; `scores` that are no "
+        "numbers; other `answers` than when it was saved"
+    )
+    reason: str
+    at: datetime = Field(description="When it was refused first")
+
+
 class ModelResponse(Wire):
     """What is being served."""
 
@@ -385,6 +399,9 @@ class ModelResponse(Wire):
     creators: int
     data: dict[str, Any]
     metrics: dict[str, float] = Field(description="On later time than the model was fitted on")
+    refused: RefusedWire | None = Field(
+        description="The champion, where it cannot be served and the model before it goes on"
+    )
 
 
 class HealthResponse(Wire):
@@ -514,8 +531,8 @@ def creator(served: Served, profile: CreatorProfile) -> CreatorResponse:
     )
 
 
-def model(served: Served) -> ModelResponse:
-    """What is being served."""
+def model(served: Served, refused: Refused | None = None) -> ModelResponse:
+    """What is being served, and the champion where it is refused."""
     manifest = served.bundle.manifest
     return ModelResponse(
         model=model_ref(served),
@@ -528,6 +545,14 @@ def model(served: Served) -> ModelResponse:
         creators=len(served.bundle.index),
         data=manifest.data,
         metrics=manifest.metrics,
+        refused=refused
+        and RefusedWire(
+            version=refused.version.version,
+            run_id=refused.version.run_id,
+            kind=refused.kind,
+            reason=refused.reason,
+            at=refused.at,
+        ),
     )
 
 

@@ -168,6 +168,7 @@ def served(small_tables, tmp_path_factory):
             prices=None,
             index=index,
             search=search_for(known, index, model, None),
+            probes=None,
         ),
         bundles.Origin("a test", {}, {}, {}),
     )

@@ -231,7 +231,7 @@ def test_a_version_that_must_be_refused_is_downloaded_once(trained_home, tmp_pat
     settings = ServiceSettings(home=tmp_path, tracking_uri=source.registry_uri)
     holder = ModelHolder(settings)
     with monkeypatch.context() as patch:
-        patch.setattr(registry, "load", refuse)
+        patch.setattr(registry, "load_sound", refuse)
         assert [holder.refresh() for _ in range(3)] == [False] * 3
     assert len(loads) == 1 and "another format" in holder.trouble
     assert not holder.refresh()  # the same champion: what was refused stays so

@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from models.conversion import ConversionModel
 from models.heuristic import HeuristicModel
 from models.index import Index
 from models.prices import fit_prices
+from models.probing import ask, load_sound
 from models.profiles import Known
 from models.registry import Registry, RunRecord, Version
 from models.search_fit import search_for
@@ -149,18 +150,20 @@ def _write(folder: Path, material: Material, learned: Learned, simulated: bool) 
     index, known, tables = material.index, material.known, material.tables
     followers_log = index.profiles.numbers.values[:, FEATURE_NAMES.index("followers_log")]
     prices = fit_prices(index.price, known.facts.platform, followers_log)
+    content = Content(
+        encoder=material.encoder,
+        niche=known.snapshots[-1].model,
+        projection=known.snapshots[-1].projection,
+        model=learned.model,
+        judged=learned.judged,
+        prices=prices,
+        index=index,
+        search=search_for(known, index, learned.model, prices),
+        probes=None,
+    )
     bundles.save(
         folder,
-        Content(
-            encoder=material.encoder,
-            niche=known.snapshots[-1].model,
-            projection=known.snapshots[-1].projection,
-            model=learned.model,
-            judged=learned.judged,
-            prices=prices,
-            index=index,
-            search=search_for(known, index, learned.model, prices),
-        ),
+        replace(content, probes=ask(content)),
         Origin(
             kind_reason=learned.reason,
             data={
@@ -174,7 +177,7 @@ def _write(folder: Path, material: Material, learned: Learned, simulated: bool) 
             metrics=learned.all_metrics,
         ),
     )
-    return bundles.load(folder)
+    return load_sound(folder)
 
 
 def page_of(material: Material, learned: Learned, as_of_us: int, simulated: bool) -> Page:

@@ -19,7 +19,6 @@ from features.pair import pair_features
 from features.readings import TextRules
 from features.schemas import BundleError, DataError, NoModel, Tables
 from features.text import VectorCache
-from models import bundle as bundles
 from models import index as indexes
 from models.bundle import Bundle
 from models.index import Index
@@ -133,9 +132,10 @@ def _champion(registry: Registry, settings: TrainingSettings) -> tuple[Version, 
     if version is None:
         raise NoModel("there is no champion to refresh: python -m training train makes one")
     try:
-        bundle = bundles.load(registry.fetch(version, settings.bundles))
+        bundle = registry.load(version, settings.bundles)
     except BundleError as error:
-        raise BundleError(f"version {version.version} cannot be refreshed: {error}") from error
+        told = f"version {version.version} cannot be refreshed: {error}"
+        raise BundleError(told, kind=error.kind) from error
     return version, bundle
 
 
