@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.postgres import Postgres, postgres_of_our_own
 from features.facts import Facts, build_facts, distinct_briefs
 from features.schemas import Tables
 from features.settings import HomeSettings
@@ -24,7 +25,6 @@ from features.windows import Ints
 from models.niche import NicheModel, zero_shot
 from models.profiles import Known, know
 from models.registry import Registry
-from tests.postgres import Postgres, postgres_of_our_own
 from training.pipeline import Trained
 from training.pipeline import train as train_in_full
 from training.settings import TrainingSettings

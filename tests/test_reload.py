@@ -25,13 +25,19 @@ AWAY = "http://127.0.0.1:9"  # nobody listens there
 NEVER = 3600.0  # seconds: swaps come when a test makes them
 
 
-@pytest.fixture
-def champions(trained_home, tmp_path):
-    """A registry of our own, with versions that differ in a known way."""
-    own = trained_home.settings
-    uri = f"sqlite:///{shutil.copy(own.home / 'mlflow.db', tmp_path)}"
+@pytest.fixture(scope="module")
+def champions(trained_home, tmp_path_factory):
+    """A registry of our own, for versions that differ in a known way."""
+    own, folder = trained_home.settings, tmp_path_factory.mktemp("champions")
+    uri = f"sqlite:///{shutil.copy(own.home / 'mlflow.db', folder)}"
     registry = Registry(uri, own.artifacts)
-    return Champions(trained_home.trained.bundle, registry, tmp_path / "whole")
+    return Champions(trained_home.trained.bundle, registry, folder / "whole")
+
+
+@pytest.fixture(scope="module")
+def versions(champions):
+    """Two of them, both sound."""
+    return champions.publish(), champions.publish()
 
 
 @pytest.fixture
@@ -51,9 +57,8 @@ def plain(answer):
     return told
 
 
-def test_each_request_meanwhile_is_answered_by_one_model(champions, settings):
+def test_each_request_meanwhile_is_answered_by_one_model(champions, versions, settings):
     """Every answer is, number for number, what the version gives that it names."""
-    versions = [champions.publish() for _ in range(3)]
     expected = {}
     for version in versions:
         champions.promote(version)
@@ -75,7 +80,7 @@ def test_each_request_meanwhile_is_answered_by_one_model(champions, settings):
             asking = [pool.submit(ask, number) for number in range(3)]
             try:
                 for turn in range(6):
-                    champions.promote(versions[turn % 3])
+                    champions.promote(versions[turn % 2])
                     assert holder.refresh()
             finally:
                 stop.set()
@@ -89,9 +94,9 @@ def test_each_request_meanwhile_is_answered_by_one_model(champions, settings):
 
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_a_bad_champion_is_refused_told_once_and_the_old_one_goes_on(
-    champions, settings, kind, caplog, monkeypatch
+    champions, versions, settings, kind, caplog, monkeypatch
 ):
-    good, bad = champions.publish(), champions.publish(kind)
+    (good, other), bad = versions, champions.publish(kind)
     champions.promote(good)
     with TestClient(create_app(settings)) as client:
         holder = client.app_state["holder"]
@@ -126,14 +131,14 @@ def test_a_bad_champion_is_refused_told_once_and_the_old_one_goes_on(
         assert plain(client.post("/v1/recommendations", json=BRIEF)) == before
         # Nothing of it stays on disk, and a sound one is taken up at once.
         assert not (settings.bundles / bad.run_id).exists()
-        champions.promote(champions.publish())
+        champions.promote(other)
         assert holder.refresh() and holder.refused is None and holder.swaps == 2
         assert client.get("/v1/model").json()["refused"] is None
         assert client.get("/readyz").json()["status"] == "ready"
 
 
-def test_rolled_back_to_what_serves_nothing_is_loaded_again(champions, settings):
-    good, bad = champions.publish(), champions.publish("cut short")
+def test_rolled_back_to_what_serves_nothing_is_loaded_again(champions, versions, settings):
+    good, bad = versions[0], champions.publish("cut short")
     champions.promote(good)
     holder = ModelHolder(settings)
     assert holder.refresh()
@@ -145,8 +150,10 @@ def test_rolled_back_to_what_serves_nothing_is_loaded_again(champions, settings)
     assert holder.current().bundle is served.bundle and holder.swaps == 1
 
 
-def test_started_without_the_registry_the_last_good_one_serves_or_503_says_why(champions, settings):
-    good, bad = champions.publish(), champions.publish("other answers")
+def test_started_without_the_registry_the_last_good_one_serves_or_503_says_why(
+    champions, versions, settings
+):
+    good, bad = versions[0], champions.publish("other answers")
     champions.promote(good)
     assert ModelHolder(settings).refresh()
     champions.promote(bad)  # which is the champion when the registry goes
@@ -171,8 +178,10 @@ def test_started_without_the_registry_the_last_good_one_serves_or_503_says_why(c
 
 
 @pytest.mark.parametrize("kind", [*DAMAGES, "its folder gone", "its note cut short"])
-def test_a_last_good_one_that_is_bad_by_now_is_a_503_that_says_so(champions, settings, kind):
-    champions.promote(good := champions.publish())
+def test_a_last_good_one_that_is_bad_by_now_is_a_503_that_says_so(
+    champions, versions, settings, kind
+):
+    champions.promote(good := versions[0])
     assert ModelHolder(settings).refresh()
     folder = settings.bundles / good.run_id
     words = "no manifest"
@@ -196,9 +205,11 @@ def test_a_last_good_one_that_is_bad_by_now_is_a_503_that_says_so(champions, set
     assert holder.refresh() and holder.current().version.run_id == good.run_id
 
 
-def test_forgetting_while_a_champion_is_swapped_in_undoes_no_swap(champions, settings, monkeypatch):
+def test_forgetting_while_a_champion_is_swapped_in_undoes_no_swap(
+    champions, versions, settings, monkeypatch
+):
     """A request that leaves somebody out of the model that serves does not put that one back."""
-    first, second = champions.publish(), champions.publish()
+    first, second = versions
     champions.promote(first)
     holder = ModelHolder(settings)
     assert holder.refresh()
@@ -237,9 +248,11 @@ def test_the_list_is_the_same_object_until_its_file_changes(tmp_path):
     assert "c2" in kept.now()
 
 
-def test_a_model_without_stored_asks_is_served_with_a_warning(champions, settings, caplog):
+def test_a_model_without_stored_asks_is_served_with_a_warning(
+    champions, versions, settings, caplog
+):
     """As bundles were saved before there were any."""
-    champions.promote(version := champions.publish())
+    champions.promote(version := versions[0])
     bundle = dataclasses.replace(bundles.load(champions.folder / version.run_id), probes=None)
     origin = bundles.Origin("a test", {}, {}, {})
     bundles.save(settings.bundles / version.run_id, bundle, origin)

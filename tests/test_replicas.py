@@ -12,13 +12,13 @@ import mlflow
 import pytest
 import yaml
 
+from benchmarks.serving import Process, free_port, round_robin, wait_until
 from features.store import open_store
 from models.bundle import load
 from models.registry import Registry
 from service.settings import ServiceSettings
 from service.wire import EXAMPLE_BRIEF
 from service.wire_outcomes import EXAMPLE_OUTCOME
-from tests.serving import Process, free_port, round_robin, wait_until
 
 ROOT = Path(__file__).parents[1]
 NGINX = shutil.which("nginx")

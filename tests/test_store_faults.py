@@ -10,6 +10,8 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
+from benchmarks.killing import Load, faults, killer, run, service_of
+from benchmarks.serving import wait_until
 from features.schemas import StoreAway
 from features.store import open_store
 from models.registry import Registry
@@ -17,8 +19,6 @@ from service.app import create_app
 from service.settings import ServiceSettings
 from service.wire import EXAMPLE_BRIEF
 from service.wire_outcomes import EXAMPLE_OUTCOME
-from tests.killing import Load, faults, killer, run, service_of
-from tests.serving import wait_until
 from tests.test_store import outcome
 
 KILLS = {"sqlite": 2, "postgresql": 2}
@@ -298,7 +298,7 @@ def test_what_is_lost_doubled_or_half_written_would_be_found(tmp_path):
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_killed_at_any_moment_nothing_acknowledged_is_lost_or_doubled(request, tmp_path, kind):
-    """A short form of `python -m tests.killing`."""
+    """A short form of `python -m benchmarks.killing`."""
     server = request.getfixturevalue("postgres") if kind == "postgresql" else None
     url = f"sqlite:///{tmp_path}/service.db" if server is None else server.new_schema()
     service = service_of(tmp_path, url)

@@ -1,7 +1,7 @@
 """Outcomes sent without a pause to a service that is killed again and again: none lost, none twice.
 
-`python -m tests.killing --seconds 120 --database postgresql` is the long form; the suite runs a
-short one. `Load` and `faults` know nothing of what is done to the service meanwhile.
+`python -m benchmarks.killing --seconds 120 --database postgresql` is the long form; the suite runs
+a short one. `Load` and `faults` know nothing of what is done to the service meanwhile.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from typing import Any
 
 import httpx
 
+from benchmarks.postgres import Postgres, postgres_of_our_own
+from benchmarks.serving import Process, wait_until
 from features.store import Store, open_store
 from service.wire_outcomes import EXAMPLE_OUTCOME
-from tests.postgres import Postgres, postgres_of_our_own
-from tests.serving import Process, wait_until
 
 # An address that nobody listens on: a registry that is away. The service takes outcomes all the
 # same, and starts in half the time that it takes to make a registry.
@@ -49,6 +49,11 @@ class Tally:
     wrong: list[str] = field(default_factory=list)
 
 
+def example(sponsorship_id: str) -> dict[str, Any]:
+    """An outcome of a sponsorship."""
+    return EXAMPLE_OUTCOME | {"sponsorship_id": sponsorship_id}
+
+
 class Load:
     """Threads that send outcomes: new ones, corrections of their own, and again what was not
     answered, until it is.
@@ -57,10 +62,21 @@ class Load:
         url: Of the service, or of a proxy before several.
         threads: How many.
         seed: What they send.
+        outcome: An outcome of a sponsorship, but for its conversions.
+        pause_seconds: Between an answer and the next request.
     """
 
-    def __init__(self, url: str, threads: int = 3, seed: int = 0) -> None:
+    def __init__(
+        self,
+        url: str,
+        threads: int = 3,
+        seed: int = 0,
+        outcome: Callable[[str], dict[str, Any]] = example,
+        pause_seconds: float = 0.0,
+    ) -> None:
         self.url = url
+        self._outcome = outcome
+        self._pause_seconds = pause_seconds
         self.tallies = [Tally() for _ in range(threads)]
         self._stopping = threading.Event()
         self._threads = [
@@ -91,7 +107,7 @@ class Load:
                     tally.pending = _batch(rng, number, tally.acknowledged)
                 body = {
                     "outcomes": [
-                        EXAMPLE_OUTCOME | {"sponsorship_id": key, "conversions": conversions}
+                        self._outcome(key) | {"conversions": conversions}
                         for key, conversions in tally.pending.items()
                     ]
                 }
@@ -108,6 +124,7 @@ class Load:
                     for key, conversions in tally.pending.items():
                         tally.acknowledged.setdefault(key, []).append(conversions)
                     tally.pending = {}
+                    time.sleep(self._pause_seconds)
                 else:
                     tally.wrong.append(f"{response.status_code} {response.text[:500]}")
                     return

@@ -1,4 +1,4 @@
-"""The service as others meet it: real processes, killed and started again, and a proxy before them.
+"""The product as others meet it: real processes, killed and started again, and what is beside them.
 
 Knows nothing of what is asked of it.
 """
@@ -110,6 +110,60 @@ class Process:
         """End it for good."""
         self.kill()
         self.client.close()
+
+
+class TrackingServer:
+    """A real MLflow server on loopback, in processes of its own.
+
+    Args:
+        folder: For its store, its artefacts and its log.
+
+    Attributes:
+        url: Where it listens, the same after it was stopped and started again.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "mlflow.log"
+        self._command = [
+            *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1"),
+            *("--port", str(self.port), "--workers", "1"),
+            *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db"),
+            *("--artifacts-destination", str(folder / "artifacts")),
+        ]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; `wait` says when it answers."""
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+                start_new_session=True,
+            )
+
+    def answers(self) -> bool:
+        """Whether it can be asked now."""
+        assert self._process is not None
+        if self._process.poll() is not None:
+            raise AssertionError(f"the tracking server ended: {self.log.read_text()}")
+        try:
+            return httpx.get(f"{self.url}/health", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def wait(self) -> None:
+        """Wait until it can be asked."""
+        wait_until(self.answers, f"{self.url}/health answers")
+
+    def stop(self) -> None:
+        """End it and every worker it started."""
+        if self._process is not None and self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(timeout=60)
 
 
 @contextmanager
