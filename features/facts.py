@@ -7,8 +7,10 @@ here is a column of the contract, the advertisement label of a post, or a vector
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -143,6 +145,18 @@ class Facts:
             np.int64
         )
 
+    @property
+    def own_outcomes(self) -> Ints:
+        """Places of the collaborations that are of these creators: all, but in a part of them."""
+        return np.flatnonzero(self.outcomes.creator < len(self.creator_id)).astype(np.int64)
+
+    @cached_property
+    def first_post_us(self) -> Ints:
+        """Time of each creator's first post, the largest int64 where there is none, ``(n,)``."""
+        first = np.full(len(self.creator_id), np.iinfo(np.int64).max)
+        np.minimum.at(first, self.posts.timeline.group, self.posts.timeline.time_us)
+        return first
+
     def followers_at(self, creator: Ints, time_us: Ints) -> Floats:
         """Followers last observed before `time_us`; where none was, the count in `creators`."""
         static = self.creators["follower_count"].to_numpy(np.float64)[creator]
@@ -199,6 +213,14 @@ def build_facts(
         currency: The one in which prices count; no rate of exchange is assumed for others.
         rules: Reads the texts.
     """
+    facts = facts_without_posts(tables, brief_vector, currency, rules)
+    return with_posts(facts, tables.posts, post_vector, posts_of_deals(tables), rules)
+
+
+def facts_without_posts(
+    tables: Tables, brief_vector: Vectors, currency: str, rules: TextRules = AFRESH
+) -> Facts:
+    """All facts but posts and promotions, which `with_posts` adds; arguments as `build_facts`."""
     creators = tables.creators.sort_values("creator_id", ignore_index=True)
     creator_id = creators["creator_id"].to_numpy(object)
     platform_code = {name: code for code, name in enumerate(PLATFORMS)}
@@ -216,16 +238,14 @@ def build_facts(
     def followers_at(creator: Ints, time_us: Ints) -> Floats:
         return _followers_at(follower_timeline, follower_count, static[creator], creator, time_us)
 
-    posts = _posts(tables.posts, code_of, followers_at, platform, post_vector, rules)
-    outcomes = _outcomes(tables, code_of, followers_at, platform)
     briefs = distinct_briefs(tables)
     return Facts(
         creators=creators,
         creator_id=creator_id,
         platform=platform,
-        posts=posts,
-        ads=_ads(posts, outcomes, tables.sponsorships),
-        outcomes=outcomes,
+        posts=_no_posts(brief_vector.shape[1]),
+        ads=_no_ads(),
+        outcomes=_outcomes(tables, code_of, followers_at, platform),
         follower_timeline=follower_timeline,
         follower_count=follower_count,
         brief_text=np.array(briefs, dtype=object),
@@ -242,10 +262,95 @@ def build_facts(
     )
 
 
-def _posts(  # type: ignore[no-untyped-def]
-    table: pd.DataFrame, code_of, followers_at, platform, post_vector, rules: TextRules
-) -> Posts:
-    creator = code_of(table["creator_id"])
+def with_posts(
+    facts: Facts, table: pd.DataFrame, vector: Vectors, deal_posts: Strings, rules: TextRules
+) -> Facts:
+    """Facts with posts, and with the promotions that posts and collaborations are.
+
+    Args:
+        facts: Of all creators, or of a part of them.
+        table: Posts of these creators, rows of the table `posts`.
+        vector: One for each of those rows, ``(n_posts, dim)``.
+        deal_posts: `posts_of_deals` of all collaborations.
+        rules: Reads the texts.
+    """
+    posts = _posts(facts, table, vector, rules)
+    return replace(facts, posts=posts, ads=_ads(facts, posts, deal_posts))
+
+
+def posts_of_deals(tables: Tables) -> Strings:
+    """Id of the post that each collaboration was, missing where it is not told."""
+    ids: Strings = tables.sponsorships["post_id"].to_numpy(object)
+    return ids
+
+
+def parts_of(facts: Facts, edges: Sequence[int]) -> Iterator[Facts]:
+    """Facts of the creators from each edge to before the next, as if there were no others.
+
+    A part has codes of its own, from 0. It keeps all collaborations and briefs (`of_part`), for
+    what others' brought is known too.
+
+    Args:
+        facts: Of all creators, in the order of their ids, without posts.
+        edges: Codes, ascending, from 0 to the number of creators.
+    """
+    timeline = facts.follower_timeline
+    followed = np.searchsorted(timeline.group, edges)
+    audience_creator = facts.codes(facts.audience["creator_id"].to_numpy(object))
+    order = np.argsort(audience_creator, kind="stable")
+    heard = np.searchsorted(audience_creator[order], edges)
+    for number, (start, stop) in enumerate(pairwise(edges)):
+        own = slice(followed[number], followed[number + 1])
+        yield replace(
+            facts,
+            creators=facts.creators.iloc[start:stop].reset_index(drop=True),
+            creator_id=facts.creator_id[start:stop],
+            platform=facts.platform[start:stop],
+            outcomes=of_part(facts.outcomes, start, stop),
+            follower_timeline=Timeline.build(timeline.group[own] - start, timeline.time_us[own]),
+            follower_count=facts.follower_count[own],
+            audience=facts.audience.iloc[order[heard[number] : heard[number + 1]]],
+            price=facts.price[start:stop],
+        )
+
+
+def of_part(outcomes: Outcomes, start: int, stop: int) -> Outcomes:
+    """All collaborations in the codes of a part of the creators; others have codes past those."""
+    creator, size = outcomes.creator, stop - start
+    inside = (creator >= start) & (creator < stop)
+    # Each other creator keeps a code of its own: how far creators differ counts in everybody's.
+    return replace(outcomes, creator=np.where(inside, creator - start, creator + size))
+
+
+def _no_ads() -> Ads:
+    none = np.zeros(0, dtype=np.int64)
+    return Ads(Timeline.build(none, none), none, none, none, np.zeros(0, dtype=bool))
+
+
+def _no_posts(dim: int) -> Posts:
+    texts, numbers = np.zeros(0, dtype=object), np.zeros(0)
+    codes = np.zeros(0, dtype=np.int64)
+    return Posts(
+        timeline=Timeline.build(codes, codes),
+        post_id=texts,
+        text=texts,
+        url=texts,
+        likes=numbers,
+        comments=numbers,
+        views=numbers,
+        shares=numbers,
+        saves=numbers,
+        followers=numbers,
+        peer=codes,
+        language=texts,
+        sponsored=np.zeros(0, dtype=bool),
+        brand=codes,
+        vector=np.zeros((0, dim), dtype=np.float32),
+    )
+
+
+def _posts(facts: Facts, table: pd.DataFrame, vector: Vectors, rules: TextRules) -> Posts:
+    creator = facts.codes(table["creator_id"].to_numpy(object))
     post_id = table["post_id"].to_numpy(object)
     timeline = Timeline.build(creator, _microseconds(table["published_at"]), post_id)
     order = timeline.order
@@ -253,7 +358,7 @@ def _posts(  # type: ignore[no-untyped-def]
     labels = label_posts(texts, table["is_sponsored"], table["sponsor"], rules.disclosures)
     sponsored = labels.flags
     brand = np.array([brand_code(name) for name in labels.brands], dtype=np.int64)
-    followers = followers_at(timeline.group, timeline.time_us)
+    followers = facts.followers_at(timeline.group, timeline.time_us)
 
     def column(name: str) -> Floats:
         return table[name].to_numpy(np.float64)[order]
@@ -269,11 +374,11 @@ def _posts(  # type: ignore[no-untyped-def]
         shares=column("shares"),
         saves=column("saves"),
         followers=followers,
-        peer=_peer(platform[timeline.group], followers),
+        peer=_peer(facts.platform[timeline.group], followers),
         language=rules.languages(texts)[order],
         sponsored=sponsored[order],
         brand=np.where(sponsored, brand, NO_BRAND)[order],
-        vector=post_vector[order],
+        vector=vector[order],
     )
 
 
@@ -300,11 +405,12 @@ def _outcomes(tables: Tables, code_of, followers_at, platform) -> Outcomes:  # t
     )
 
 
-def _ads(posts: Posts, outcomes: Outcomes, deals: pd.DataFrame) -> Ads:
-    began = pd.Series(outcomes.started_us, index=deals["post_id"]).groupby(level=0).min()
+def _ads(facts: Facts, posts: Posts, deal_posts: Strings) -> Ads:
+    began = pd.Series(facts.outcomes.started_us, index=deal_posts).groupby(level=0).min()
     start = began.reindex(posts.post_id).to_numpy(np.float64)
     twin = start <= posts.timeline.time_us
     sponsored = np.flatnonzero(posts.sponsored & ~twin)
+    outcomes = facts.outcomes.take(facts.own_outcomes)
     creator = np.concatenate([posts.timeline.group[sponsored], outcomes.creator])
     time_us = np.concatenate([posts.timeline.time_us[sponsored], outcomes.started_us])
     tie = np.concatenate([posts.post_id[sponsored], outcomes.sponsorship_id])
@@ -345,7 +451,9 @@ def last_moment_us(tables: Tables) -> int:
     still runs, and would put everyone's last posts far into the past.
     """
     last = [
-        _microseconds(tables.posts["published_at"]).max(initial=0),
+        tables.elsewhere.last_us
+        if tables.elsewhere is not None
+        else _microseconds(tables.posts["published_at"]).max(initial=0),
         _microseconds(tables.sponsorships["started_at"]).max(initial=0),
         _microseconds(tables.followers["observed_at"]).max(initial=0),
     ]

@@ -206,6 +206,10 @@ class UnknownKey(CreatorfitError):
 BundleFault = Literal["unreadable", "damaged", "format", "features", "scores", "answers"]
 
 
+class ClusterError(CreatorfitError):
+    """The cluster that shall train is away, is not fit for it, or gave up."""
+
+
 class BundleError(CreatorfitError):
     """A bundle is damaged, was made from other features, or answers otherwise than it should.
 
@@ -338,6 +342,21 @@ REQUIRED_TABLES = ("creators", "posts")
 
 
 @dataclass(frozen=True)
+class PostsElsewhere:
+    """Posts that lie in parts on other machines and are in no frame.
+
+    Attributes:
+        count: How many there are.
+        last_us: When the last was published, in microseconds since 1970.
+        digest: SHA-256 of their content.
+    """
+
+    count: int
+    last_us: int
+    digest: str
+
+
+@dataclass(frozen=True)
 class Tables:
     """A data set that keeps the contract.
 
@@ -349,6 +368,7 @@ class Tables:
         digest: SHA-256 of the content, the same for the same rows from any source or order.
         warnings: What was left out or is unusual, one sentence each.
         quarantined: Rows set aside, by table.
+        elsewhere: The posts, where `posts` does not hold them.
     """
 
     creators: pd.DataFrame
@@ -359,6 +379,12 @@ class Tables:
     digest: str
     warnings: tuple[str, ...] = ()
     quarantined: dict[str, int] = field(default_factory=dict)
+    elsewhere: PostsElsewhere | None = None
+
+    @property
+    def n_posts(self) -> int:
+        """How many posts there are, wherever they lie."""
+        return len(self.posts) if self.elsewhere is None else self.elsewhere.count
 
 
 # ---------------------------------------------------------------- codes

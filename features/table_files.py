@@ -49,12 +49,40 @@ class Folder:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Found:
+    """Where the tables of a folder lie.
+
+    Attributes:
+        files: The files of each table that was found, in the order they are read.
+        faults, warnings: As in `Folder`.
+    """
+
+    files: dict[str, list[Path]]
+    faults: tuple[Fault, ...]
+    warnings: tuple[str, ...]
+
+
 def read_folder(folder: Path, names: Collection[str] = tuple(TABLES)) -> Folder:
     """Read the tables of the contract that a folder holds; other files are ignored.
 
     Args:
         folder: Where they lie.
         names: The tables to look for; all of them unless told.
+
+    Raises:
+        DataError: There is no such folder, or it cannot be listed.
+    """
+    found = find_tables(folder, names)
+    tables = {
+        name: RawTable(name, tuple(read_part(folder, path, name) for path in files))
+        for name, files in found.files.items()
+    }
+    return Folder(tables, found.faults, found.warnings)
+
+
+def find_tables(folder: Path, names: Collection[str] = tuple(TABLES)) -> Found:
+    """Find the files of tables without reading them; arguments as for `read_folder`.
 
     Raises:
         DataError: There is no such folder, or it cannot be listed.
@@ -67,7 +95,7 @@ def read_folder(folder: Path, names: Collection[str] = tuple(TABLES)) -> Folder:
         raise DataError(f"{folder} is a file; name the folder that holds the tables") from None
     except OSError as error:
         raise DataError(f"{folder}: {error.strerror}") from None
-    tables: dict[str, RawTable] = {}
+    tables: dict[str, list[Path]] = {}
     faults: list[Fault] = []
     warnings: list[str] = []
     for name in names:
@@ -78,8 +106,7 @@ def read_folder(folder: Path, names: Collection[str] = tuple(TABLES)) -> Folder:
             reason = f"the table stands there more than once ({', '.join(twice)}); leave one"
             faults.append(Fault(name, twice[0], None, None, None, "ambiguous", reason))
         elif found:
-            parts = (_read(path, path.relative_to(folder).as_posix(), name) for path in files)
-            tables[name] = RawTable(name, tuple(parts))
+            tables[name] = files
         else:
             stems = {entry: entry.lower().split(".")[0] for entry in entries}
             meant = [
@@ -92,7 +119,7 @@ def read_folder(folder: Path, names: Collection[str] = tuple(TABLES)) -> Folder:
                 faults.append(Fault(name, meant[0], None, None, None, "missing_table", reason))
             elif meant:
                 warnings.append(f"{meant[0]}: {reason}")
-    return Folder(tables, tuple(faults), tuple(warnings))
+    return Found(tables, tuple(faults), tuple(warnings))
 
 
 def _is_table(folder: Path, entry: str, name: str) -> bool:
@@ -127,7 +154,9 @@ def _twins(files: Iterable[Path]) -> list[str]:
     return []
 
 
-def _read(path: Path, file: str, table: str) -> RawPart:
+def read_part(folder: Path, path: Path, table: str) -> RawPart:
+    """Read one file of a table of a folder; what keeps it from being taken apart is in `faults`."""
+    file = path.relative_to(folder).as_posix()
     try:
         data = _bytes(path)
         if path.name.endswith(".parquet"):

@@ -58,6 +58,7 @@ __all__ = [
 
 OnInvalid = Literal["refuse", "quarantine"]
 
+UNKNOWN_CREATOR = "no creator has this id, or its row is at fault; see table creators"
 _NOT_NAMED_HERE = "the table is required and was not found"
 
 
@@ -66,6 +67,7 @@ def read_tables(
     *,
     on_invalid: OnInvalid = "refuse",
     quarantine_dir: Path | None = None,
+    but: Collection[str] = (),
 ) -> Tables:
     """Read a data set and check it against the contract.
 
@@ -78,6 +80,7 @@ def read_tables(
             aside in ``quarantine_dir/NAME.jsonl`` and goes on with the rest.
         quarantine_dir: Where rows are set aside; made where it is missing, and an earlier
             ``NAME.jsonl`` in it is replaced, or removed when no row of that table is at fault.
+        but: Tables of a folder that are left out: somebody else reads them (`read_part`).
 
     Raises:
         InvalidTables: The tables break the contract. With ``quarantine``, only faults of a whole
@@ -90,13 +93,14 @@ def read_tables(
         folder = Path(source)
         if quarantine_dir is not None:
             _keep_apart(folder, quarantine_dir)
-        found = read_folder(folder)
+        found = read_folder(folder, [name for name in TABLES if name not in but])
     return check_tables(
         found.tables,
         on_invalid=on_invalid,
         quarantine_dir=quarantine_dir,
         faults=found.faults,
         warnings=found.warnings,
+        but=but,
     )
 
 
@@ -107,6 +111,7 @@ def check_tables(
     quarantine_dir: Path | None = None,
     faults: Sequence[Fault] = (),
     warnings: Sequence[str] = (),
+    but: Collection[str] = (),
 ) -> Tables:
     """Check tables that were read: the part of `read_tables` that knows no files.
 
@@ -116,6 +121,7 @@ def check_tables(
         quarantine_dir: As in `read_tables`.
         faults: What kept other tables from being read.
         warnings: What was unusual so far.
+        but: As in `read_tables`.
 
     Raises:
         InvalidTables: As in `read_tables`.
@@ -129,7 +135,7 @@ def check_tables(
     refused += [
         Fault(name, name, None, None, None, "missing_table", _NOT_NAMED_HERE)
         for name in REQUIRED_TABLES
-        if name not in raw and name not in named
+        if name not in raw and name not in named and name not in but
     ]
     checked: dict[str, Checked] = {}
     creators: pd.Series | None = None
@@ -161,7 +167,7 @@ def check_tables(
     return Tables(
         **frames,
         digest=digest_of(frames),
-        warnings=(*told, *_unusual(frames)),
+        warnings=(*told, *(() if "posts" in but else _unusual(frames))),
         quarantined=set_aside,
     )
 
@@ -214,7 +220,7 @@ def check_table(
             "unknown_creator",
             "creator_id",
             np.flatnonzero(strange).astype(np.int64),
-            _constant("no creator has this id, or its row is at fault; see table creators"),
+            _constant(UNKNOWN_CREATOR),
         )
     return Checked(frame, faults, warnings)
 
@@ -260,7 +266,7 @@ def _read_frame(raw: RawTable, faults: TableFaults) -> pd.DataFrame:
             for kind, positions in read.unreadable:
                 faults.add(kind, name, positions + start, _why_unreadable(kind, column))
         arrays[name] = pa.chunked_array(chunks, to)
-    return _to_pandas(pa.table(arrays))
+    return to_pandas(pa.table(arrays))
 
 
 def _why_unreadable(kind: str, column: Column) -> Reason:
@@ -364,13 +370,14 @@ def _extension_type(kind: pa.DataType) -> pd.BooleanDtype | None:
     return pd.BooleanDtype() if pa.types.is_boolean(kind) else None
 
 
-def _to_pandas(table: pa.Table) -> pd.DataFrame:
+def to_pandas(table: pa.Table) -> pd.DataFrame:
+    """A frame in the dtypes of `Tables`, of columns in `ARROW_TYPES`."""
     frame: pd.DataFrame = table.to_pandas(types_mapper=_extension_type)
     return frame
 
 
 def _no_rows(table: str) -> pd.DataFrame:
-    return _to_pandas(
+    return to_pandas(
         pa.table({n: pa.array([], ARROW_TYPES[c.type]) for n, c in TABLES[table].items()})
     )
 

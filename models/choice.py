@@ -15,13 +15,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import FEATURE_NAMES, FEATURES
 from features.windows import Floats
-from models.stage import Stage
+from models.stage import Grow, Sample, Stage, grow_here
 
 # What the match shows in. Brands also choose by price and reach, which tell nothing of a match: in
 # simulated worlds a choice model of all features ordered creators far worse (NDCG@10 of true rates
@@ -94,6 +93,7 @@ def fit_choice(
     threads: int,
     rounds: int = ROUNDS,
     learning_rate: float = LEARNING_RATE,
+    grow: Grow = grow_here,
 ) -> Choice:
     """Fit on creators that were chosen for campaigns and on others that could have been.
 
@@ -104,16 +104,17 @@ def fit_choice(
         seed: Of LightGBM's sampling.
         threads: Processor threads.
         rounds, learning_rate: How many trees, and how much of each is taken.
+        grow: Where trees are grown.
     """
     kept = np.full(matrix.shape, np.nan)
     columns = [FEATURE_NAMES.index(name) for name in MATCH]
     kept[:, columns] = matrix[:, columns]
-    data = lgb.Dataset(kept, chosen.astype(np.float64), feature_name=list(FEATURE_NAMES))
     options = PARAMS | {
         "seed": seed,
         "num_threads": threads,
         "learning_rate": learning_rate,
     }
-    stage = Stage.from_text(lgb.train(options, data, rounds).model_to_string())
+    booster = grow(options, Sample(kept, chosen.astype(np.float64)), rounds)
+    stage = Stage.from_text(booster.model_to_string())
     reference = float(np.quantile(stage.log_mean(matrix[chosen]), REFERENCE))
     return Choice(stage, reference, power, doubt)

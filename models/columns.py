@@ -223,7 +223,7 @@ class Collaborations:
 
     @classmethod
     def of(cls, facts: Facts) -> Collaborations:
-        told = facts.outcomes
+        told = facts.outcomes.take(facts.own_outcomes)
         order = np.lexsort((told.sponsorship_id.astype(str), told.started_us, told.creator))
         return cls(
             rows=_rows(told.creator, len(facts.creator_id)),

@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
@@ -29,7 +28,7 @@ from models.conversion import (
     gamma_shape,
     interval_factors,
 )
-from models.stage import Stage
+from models.stage import Grow, Sample, Stage, grow_here
 
 # Trees where no later row can say when to stop: few enough to be sure of.
 UNCHECKED_ROUNDS = 50
@@ -108,6 +107,7 @@ def fit(
     later_matrix: Floats,
     later: Labels,
     params: FitParams,
+    grow: Grow = grow_here,
 ) -> tuple[ConversionModel, Rounds]:
     """Fit the stages, stop each on later rows, and calibrate on those.
 
@@ -116,10 +116,12 @@ def fit(
         labels: What came of those rows.
         later_matrix, later: Rows of a later time, of other campaigns.
         params: Parameters of the learning.
+        grow: Where trees are grown.
     """
-    reach, reach_rounds = _fit_reach(matrix, labels, params, (later_matrix, later))
-    clicks, click_rounds = _fit_clicks(matrix, labels, params, (later_matrix, later))
-    conversions, rounds = _fit_conversions(matrix, labels, clicks, params, (later_matrix, later))
+    check = (later_matrix, later)
+    reach, reach_rounds = _fit_reach(matrix, labels, params, check, grow)
+    clicks, click_rounds = _fit_clicks(matrix, labels, params, check, grow)
+    conversions, rounds = _fit_conversions(matrix, labels, clicks, params, check, grow)
     blank = Calibration(0.0, 1.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0)
     model = ConversionModel(reach, clicks, conversions, blank)
     calibrated = calibrate(model, later_matrix, later)
@@ -136,6 +138,7 @@ def refit(
     rounds: Rounds,
     calibration: Calibration,
     choice: Choice | None = None,
+    grow: Grow = grow_here,
 ) -> ConversionModel:
     """Fit on all rows with trees and calibration found by `fit` on a split by time.
 
@@ -144,17 +147,19 @@ def refit(
         params: Those of `fit`.
         rounds, calibration: What `fit` found.
         choice: The model of whom brands choose, fitted on the same time.
+        grow: Where trees are grown.
     """
 
     def fixed(count: int) -> FitParams:
         return replace(params, max_rounds=count)
 
-    reach, _ = _fit_reach(matrix, labels, fixed(rounds.reach), None)
+    reach, _ = _fit_reach(matrix, labels, fixed(rounds.reach), None, grow)
     clicks = None
     # The calibration belongs to the stages it was found with: no clicks then, none now.
     if rounds.clicks:
-        clicks, _ = _fit_clicks(matrix, labels, fixed(rounds.clicks), None)
-    conversions, _ = _fit_conversions(matrix, labels, clicks, fixed(rounds.conversions), None)
+        clicks, _ = _fit_clicks(matrix, labels, fixed(rounds.clicks), None, grow)
+    last = fixed(rounds.conversions)
+    conversions, _ = _fit_conversions(matrix, labels, clicks, last, None, grow)
     return ConversionModel(reach, clicks, conversions, calibration, choice)
 
 
@@ -162,19 +167,20 @@ Later = tuple[Floats, Labels]
 
 
 def _fit_reach(
-    matrix: Floats, labels: Labels, params: FitParams, later: Later | None
+    matrix: Floats, labels: Labels, params: FitParams, later: Later | None, grow: Grow
 ) -> tuple[Stage, int]:
     seen = labels.impressions > 0
     check = None
     if later is not None:
         there = later[1].impressions > 0
-        check = (later[0][there], np.log(later[1].impressions[there]), None)
+        check = Sample(later[0][there], np.log(later[1].impressions[there]))
     options = params.lightgbm("regression") | {"min_sum_hessian_in_leaf": 20.0}
-    return _train(options, matrix[seen], np.log(labels.impressions[seen]), None, params, check)
+    sample = Sample(matrix[seen], np.log(labels.impressions[seen]))
+    return _train(options, sample, params, check, grow)
 
 
 def _fit_clicks(
-    matrix: Floats, labels: Labels, params: FitParams, later: Later | None
+    matrix: Floats, labels: Labels, params: FitParams, later: Later | None, grow: Grow
 ) -> tuple[Stage | None, int]:
     rows = np.flatnonzero(~np.isnan(labels.clicks) & (labels.impressions > 0))
     if labels.clicks[rows].sum() == 0:
@@ -185,11 +191,16 @@ def _fit_clicks(
         there = np.flatnonzero(~np.isnan(later[1].clicks) & (later[1].impressions > 0))
         seen = later[1].impressions[there].astype(np.float64)
         check = (later[0][there], later[1].clicks[there], seen)
-    return _fit_rate(matrix[rows], labels.clicks[rows], exposure, params, check)
+    return _fit_rate(matrix[rows], labels.clicks[rows], exposure, params, check, grow)
 
 
 def _fit_conversions(
-    matrix: Floats, labels: Labels, clicks: Stage | None, params: FitParams, later: Later | None
+    matrix: Floats,
+    labels: Labels,
+    clicks: Stage | None,
+    params: FitParams,
+    later: Later | None,
+    grow: Grow,
 ) -> tuple[Stage, int]:
     exposure = conversion_exposure(matrix, labels, clicks)
     rows = np.flatnonzero(exposure > 0)
@@ -203,7 +214,7 @@ def _fit_conversions(
             later_exposure[there],
         )
     events = labels.conversions[rows].astype(np.float64)
-    return _fit_rate(matrix[rows], events, exposure[rows], params, check)
+    return _fit_rate(matrix[rows], events, exposure[rows], params, check, grow)
 
 
 def conversion_exposure(matrix: Floats, labels: Labels, clicks: Stage | None) -> Floats:
@@ -220,6 +231,7 @@ def _fit_rate(
     exposure: Floats,
     params: FitParams,
     later: tuple[Floats, Floats, Floats] | None,
+    grow: Grow,
 ) -> tuple[Stage, int]:
     cap = overdispersion(events, exposure)
     mean = events.sum() / exposure.sum()
@@ -229,9 +241,9 @@ def _fit_rate(
         capped: Floats = n / (1.0 + cap * mean * n)
         return capped
 
-    check = None if later is None else (later[0], later[1] / later[2], weight(later[2]))
-    options = params.lightgbm("poisson")
-    return _train(options, matrix, events / exposure, weight(exposure), params, check)
+    check = None if later is None else Sample(later[0], later[1] / later[2], weight(later[2]))
+    sample = Sample(matrix, events / exposure, weight(exposure))
+    return _train(params.lightgbm("poisson"), sample, params, check, grow)
 
 
 def overdispersion(events: Floats, exposure: Floats) -> float:
@@ -242,34 +254,13 @@ def overdispersion(events: Floats, exposure: Floats) -> float:
 
 
 def _train(
-    options: dict[str, Any],
-    matrix: Floats,
-    target: Floats,
-    weight: Floats | None,
-    params: FitParams,
-    later: tuple[Floats, Floats, Floats | None] | None,
+    options: dict[str, Any], sample: Sample, params: FitParams, later: Sample | None, grow: Grow
 ) -> tuple[Stage, int]:
-    names = list(FEATURE_NAMES)
-    data = lgb.Dataset(
-        _learnable(matrix, params),
-        target,
-        weight=weight,
-        feature_name=names,
-        categorical_feature=list(CATEGORICAL),
-    )
-    if later is None:
-        booster = lgb.train(options, data, num_boost_round=params.max_rounds)
-    elif len(later[0]) == 0:
-        booster = lgb.train(options, data, num_boost_round=UNCHECKED_ROUNDS)
-    else:
-        check = lgb.Dataset(later[0], later[1], weight=later[2], reference=data)
-        booster = lgb.train(
-            options,
-            data,
-            num_boost_round=params.max_rounds,
-            valid_sets=[check],
-            callbacks=[lgb.early_stopping(params.patience, verbose=False)],
-        )
+    sample = replace(sample, matrix=_learnable(sample.matrix, params))
+    most = params.max_rounds
+    if later is not None and len(later) == 0:
+        later, most = None, UNCHECKED_ROUNDS
+    booster = grow(options, sample, most, later, params.patience, CATEGORICAL)
     rounds = booster.best_iteration if booster.best_iteration > 0 else booster.num_trees()
     # What is served is what the text holds, from the start.
     return Stage.from_text(booster.model_to_string(num_iteration=rounds)), rounds

@@ -15,6 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from features.catalogue import FEATURE_NAMES
+from features.creator import PeerSums
 from features.facts import NO_BRAND, Asks, brand_code
 from features.pair import Profiles, is_sponsored_by, similarities
 from features.readings import AFRESH, TextRules
@@ -33,7 +34,7 @@ from models.columns import (
 )
 from models.months import Months, months_of
 from models.niche import NicheModel
-from models.profiles import Known, profile_creators
+from models.profiles import BriefReading, Known, profile_creators
 from models.safety import RiskModel, YearPosts, is_set, read_year, who_passes
 
 EVIDENCE_POSTS = 20  # latest posts of each creator kept to show from
@@ -149,13 +150,17 @@ def build(
     progress: Callable[[int], None] | None = None,
     risk_model: RiskModel | None = None,
     rules: TextRules = AFRESH,
+    briefs: BriefReading | None = None,
+    peers: PeerSums | None = None,
 ) -> Index:
     """Profile every creator as of the end of the facts.
 
     Args:
+        known: What is known of all creators, or of a part of them.
         progress: Called with the number of creators of each part once it is profiled.
         risk_model: Brand-safety risks by vector; without it the rules alone decide.
         rules: Reads the texts.
+        briefs, peers: As for `profile_creators`; a part needs the latter of all.
     """
     facts = known.facts
     n = len(facts.creator_id)
@@ -166,7 +171,7 @@ def build(
     last = np.zeros(n, dtype=np.int64)
     some = past > first
     last[some] = posts.timeline.time_us[past[some] - 1]
-    profiles = profile_creators(known, asks, progress)
+    profiles = profile_creators(known, asks, progress, briefs=briefs, peers=peers)
     return Index(
         creators=Creators.of(facts.creators),
         profiles=profiles,

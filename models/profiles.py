@@ -6,8 +6,8 @@ here. Knows nothing of what is learned from a profile.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from itertools import pairwise
@@ -26,7 +26,7 @@ from features.creator import (
     creator_numbers,
     settled_before,
 )
-from features.facts import Asks, Facts
+from features.facts import Asks, Facts, Posts
 from features.language import UNKNOWN, primary
 from features.pair import BriefProfile, BriefTotals, PastOutcomes, Profiles, RecentAds
 from features.vectors import GRID, Vectors, snap
@@ -40,7 +40,7 @@ from features.windows import (
     ratio,
 )
 from models.niche import NicheModel
-from models.projection import Projection, Spread
+from models.projection import Moments, Projection, Spread
 
 MAX_TOPICS = 3
 NICHE_PERIOD = "MS"  # pandas' name for the starts of calendar months
@@ -137,29 +137,64 @@ def know(facts: Facts, fit: Callable[[Vectors, Ints, int], NicheModel]) -> Known
             who carry a niche, and that moment; returns a niche model. Of more than
             `MOST_LABELLED` such creators, those posts of so many are given.
     """
-    posts, times = facts.posts, facts.posts.timeline.time_us
-    starts = np.array([np.iinfo(np.int64).min, *_months(times, facts.as_of_us)], dtype=np.int64)
-    labelled = _Labelled.of(facts)
-    spread = Spread.empty(len(facts.creator_id), posts.vector.shape[1])
-    # The first snapshot that knows each post; an advertisement's subject is its brand's.
-    since = np.searchsorted(starts, times, side="right").astype(np.int16)
+    posts = facts.posts
+    starts = period_starts(int(posts.timeline.time_us.min(initial=facts.as_of_us)), facts.as_of_us)
+    labelled = Labelled.of(facts, facts.first_post_us)
+    found = fit_snapshots(starts, spread_until(posts, starts), labelled, posts, fit)
+    return Known(build_history(facts), found)
+
+
+def fit_snapshots(
+    starts: Ints,
+    moments: Iterable[Moments],
+    labelled: Labelled,
+    posts: Posts,
+    fit: Callable[[Vectors, Ints, int], NicheModel],
+) -> tuple[Snapshot, ...]:
+    """Fit the snapshot of each period.
+
+    Args:
+        starts: When the periods begin, ``(n,)``.
+        moments: How the vectors of all posts before each start vary.
+        labelled: Who carries a niche.
+        posts: Theirs at least.
+        fit: As for `know`.
+    """
+    snapshots = []
+    for start_us, spread in zip(starts.tolist(), moments, strict=True):
+        before = labelled.posts_before(posts.timeline, start_us)
+        model = fit(np.asarray(posts.vector[before]), posts.timeline.group[before], start_us)
+        snapshots.append(Snapshot(start_us, model, spread.projection()))
+    return tuple(snapshots)
+
+
+def spread_until(posts: Posts, starts: Ints) -> Iterator[Moments]:
+    """How the vectors before each of some moments vary; an advertisement's subject is its brand's.
+
+    Args:
+        posts: Of all creators, or of a part of them.
+        starts: Moments, ascending.
+    """
+    code = posts.timeline.group
+    spread = Spread.empty(int(code.max(initial=-1)) + 1, posts.vector.shape[1])
+    # The first snapshot that knows each post.
+    since = np.searchsorted(starts, posts.timeline.time_us, side="right").astype(np.int16)
     since[posts.sponsored] = -1
     order = np.argsort(since, kind="stable")
     edges = np.searchsorted(since[order], np.arange(len(starts) + 1))
-    snapshots = []
-    for number, start_us in enumerate(starts.tolist()):
-        before = labelled.posts_before(posts.timeline, start_us)
-        model = fit(np.asarray(posts.vector[before]), posts.timeline.group[before], start_us)
+    moments = spread.moments()
+    for number in range(len(starts)):
         new = order[edges[number] : edges[number + 1]]
         for begin in range(0, len(new), PART_POSTS):
             part = new[begin : begin + PART_POSTS]
-            spread.add(posts.vector[part], posts.timeline.group[part])
-        snapshots.append(Snapshot(start_us, model, spread.projection()))
-    return Known(build_history(facts), tuple(snapshots))
+            spread.add(posts.vector[part], code[part])
+        if len(new):
+            moments = spread.moments()
+        yield moments
 
 
 @dataclass(frozen=True)
-class _Labelled:
+class Labelled:
     """Creators who carry a niche, in an order that hangs on nothing but their ids.
 
     Attributes:
@@ -171,31 +206,39 @@ class _Labelled:
     first_us: Ints
 
     @classmethod
-    def of(cls, facts: Facts) -> _Labelled:
-        timeline = facts.posts.timeline
-        creator = np.flatnonzero(facts.creators["niche"].notna())
-        first, past = timeline.window(creator, np.full(len(creator), facts.as_of_us), None)
-        creator, first = creator[past > first], first[past > first]
+    def of(cls, facts: Facts, first_post_us: Ints) -> Labelled:
+        """Those of some facts, of whom the time of the first post is known, ``(n_creators,)``."""
+        posted = first_post_us < facts.as_of_us
+        creator = np.flatnonzero(facts.creators["niche"].notna().to_numpy() & posted)
         if len(creator) > MOST_LABELLED:
             drawn = [blake2b(str(one).encode()).digest() for one in facts.creator_id[creator]]
             order = np.array(sorted(range(len(creator)), key=drawn.__getitem__), dtype=np.int64)
-            creator, first = creator[order], first[order]
-        return cls(creator, timeline.time_us[first])
+            creator = creator[order]
+        return cls(creator.astype(np.int64), first_post_us[creator])
+
+    def before(self, moment_us: int) -> Ints:
+        """Codes of the first `MOST_LABELLED` who had posted before a moment, ascending."""
+        out: Ints = np.sort(self.creator[self.first_us < moment_us][:MOST_LABELLED])
+        return out
 
     def posts_before(self, timeline: Timeline, moment_us: int) -> Ints:
-        """Posts before a moment, of the first `MOST_LABELLED` who had posted by then."""
-        who = np.sort(self.creator[self.first_us < moment_us][:MOST_LABELLED])
+        """Posts before a moment, of those."""
+        who = self.before(moment_us)
         first, past = timeline.window(who, np.full(len(who), moment_us), None)
         return Ragged.from_slices(first, past).index
 
 
-def _months(times_us: Ints, as_of_us: int) -> list[int]:
-    """Starts of the calendar months after the first post, up to `as_of_us`."""
-    if len(times_us) == 0:
-        return []
-    first, last = (pd.Timestamp(int(us), unit="us", tz="UTC") for us in (times_us.min(), as_of_us))
-    starts = pd.date_range(first.normalize(), last, freq=NICHE_PERIOD)
-    return [round(start.timestamp()) * 1_000_000 for start in starts if start > first]
+def period_starts(first_us: int, as_of_us: int) -> Ints:
+    """When the periods begin: before all time, and with each calendar month after the first post.
+
+    Args:
+        first_us: Time of the first post, `as_of_us` where there is none.
+        as_of_us: The moment until which there are periods.
+    """
+    first, last = (pd.Timestamp(us, unit="us", tz="UTC") for us in (first_us, as_of_us))
+    months = pd.date_range(first.normalize(), last, freq=NICHE_PERIOD)
+    later = [round(start.timestamp()) * 1_000_000 for start in months if start > first]
+    return np.array([np.iinfo(np.int64).min, *later], dtype=np.int64)
 
 
 def profile_brief(
@@ -611,6 +654,26 @@ def _languages(
     read[np.diff(rows.indptr) == 0] = np.nan
     names = tuple(all_languages.names[place] for place in kept)
     return names, posts, read, column[all_languages.spoken[asks.creator]]
+
+
+def spoken_in(profiles: Profiles, names: tuple[str, ...]) -> Profiles:
+    """Profiles with columns of some languages, their own among them, in the order of those."""
+    column = np.array([names.index(name) for name in profiles.languages], dtype=np.int64)
+
+    def widened(share: Floats) -> Floats:
+        # A row is unknown in every language, or in none.
+        wide = np.zeros((len(share), len(names)))
+        wide[np.isnan(share).any(axis=1)] = np.nan
+        wide[:, column] = share
+        return wide
+
+    return replace(
+        profiles,
+        languages=names,
+        posts_language=widened(profiles.posts_language),
+        audience_language=widened(profiles.audience_language),
+        speaks=column[profiles.speaks],
+    )
 
 
 def _recent_ads(

@@ -1,16 +1,19 @@
 """One LightGBM model as its own text: what every learned part of a prediction is made of.
 
-Knows nothing of what it predicts.
+Knows nothing of what it predicts, nor of where its trees are grown but here.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import lightgbm as lgb
 import numpy as np
 
+from features.catalogue import FEATURE_NAMES
 from features.windows import Floats
 
 # With the trees' sizes LightGBM reads them on several threads, and a text that is none ends the
@@ -50,3 +53,69 @@ class Stage:
             return np.zeros((0, matrix.shape[1] + 1))
         out: Floats = np.asarray(self.booster.predict(matrix, pred_contrib=True), dtype=np.float64)
         return out
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows to grow trees on: features ``(n, n_features)``, targets and weights ``(n,)``."""
+
+    matrix: Floats
+    target: Floats
+    weight: Floats | None = None
+
+    def __len__(self) -> int:
+        return len(self.target)
+
+
+class Grow(Protocol):
+    """Grows the trees of one model, in this process (`grow_here`) or on a cluster."""
+
+    def __call__(
+        self,
+        options: Mapping[str, Any],
+        sample: Sample,
+        rounds: int,
+        check: Sample | None = None,
+        patience: int = 0,
+        categorical: Sequence[str] = (),
+    ) -> lgb.Booster:
+        """Grow at most so many trees, one after the other.
+
+        Args:
+            options: LightGBM's parameters.
+            sample: Rows to learn from.
+            rounds: Trees, at most.
+            check: Other rows; no more trees are grown where they get no better by `patience` of
+                them, and `Booster.best_iteration` says how many were best.
+            patience: In trees.
+            categorical: Names of the features that are codes.
+        """
+        ...
+
+
+def grow_here(
+    options: Mapping[str, Any],
+    sample: Sample,
+    rounds: int,
+    check: Sample | None = None,
+    patience: int = 0,
+    categorical: Sequence[str] = (),
+) -> lgb.Booster:
+    """Grow trees in this process; arguments as for `Grow`."""
+    data = lgb.Dataset(
+        sample.matrix,
+        sample.target,
+        weight=sample.weight,
+        feature_name=list(FEATURE_NAMES),
+        categorical_feature=list(categorical),
+    )
+    if check is None:
+        return lgb.train(dict(options), data, num_boost_round=rounds)
+    other = lgb.Dataset(check.matrix, check.target, weight=check.weight, reference=data)
+    return lgb.train(
+        dict(options),
+        data,
+        num_boost_round=rounds,
+        valid_sets=[other],
+        callbacks=[lgb.early_stopping(patience, verbose=False)],
+    )

@@ -450,7 +450,7 @@ def test_a_world_whose_likes_and_conversions_fall_is_noticed(grown, tmp_path):
 
 def test_a_version_of_rules_promises_nothing(small_world, small_known, tmp_path):
     latest, index = small_known.snapshots[-1], indexes.build(small_known)
-    rules = order_by_rules(small_known, ENCODER)
+    rules = order_by_rules(small_known, index.profiles, ENCODER)
     watched = Watched("version 1", rules, index, latest.model, latest.projection)
     found, *_ = look(frames_of(small_world), watched, tmp_path / "same")
     assert (found.status, found.uses) == ("too few", {})

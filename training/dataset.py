@@ -5,15 +5,17 @@ Knows nothing of what is fitted on them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.catalogue import FEATURE_NAMES
+from features.creator import PeerSums
 from features.facts import Asks, Facts
-from features.pair import BriefProfile, pair_features
+from features.pair import BriefProfile, Profiles, pair_features
 from features.usual import usual_rates
 from features.windows import Floats, Ints
 from models.conversion import Labels
@@ -94,6 +96,52 @@ def resolved(facts: Facts) -> Rows:
     )
 
 
+@dataclass(frozen=True)
+class Period:
+    """Rows that one snapshot reads.
+
+    Attributes:
+        number: Place in `Known.snapshots`.
+        rows: Which of the rows that were asked for, those of one brief together, ``(n,)``.
+        briefs: The past briefs as it reads them.
+        usual: What similar briefs brought by each row's moment: conversions, clicks, ``(n,)`` each.
+    """
+
+    number: int
+    rows: Ints
+    briefs: BriefReading
+    usual: tuple[Floats, Floats]
+
+
+class There(Protocol):
+    """Where the posts are, if they are not here: other machines, which make rows of them.
+
+    Attributes:
+        first_post_us: As `Facts.first_post_us`, ``(n_creators,)``.
+    """
+
+    @property
+    def first_post_us(self) -> Ints: ...
+
+    def rows_of(
+        self,
+        known: Known,
+        asks: Asks,
+        brief: Ints,
+        brand: Ints,
+        progress: Callable[[int], None] | None,
+    ) -> Floats:
+        """Make rows, as `rows_of` does; of `known` count snapshots and collaborations."""
+        ...
+
+
+@dataclass(frozen=True)
+class Elsewhere(Known):
+    """What is known where the posts are not: facts without posts, and who has them."""
+
+    there: There
+
+
 def rows_of(
     known: Known,
     asks: Asks,
@@ -108,62 +156,89 @@ def rows_of(
         asks: Whom, as of when, ``(n,)``.
         brief: Place of each row's brief in `Facts.brief_vector`, ``(n,)``.
         brand: Code of each row's brand, ``(n,)``.
+        progress: Called with the number of rows done, now and then.
 
     Returns:
         ``(n, n_features)`` float64.
     """
+    if isinstance(known, Elsewhere):
+        return known.there.rows_of(known, asks, brief, brand, progress)
     out = np.empty((len(asks), len(FEATURE_NAMES)))
-    period = known.period_of(asks.as_of_us)
-    for number in np.unique(period):
-        # Rows of one brief together.
-        here = np.flatnonzero(period == number)
-        here = here[np.lexsort((brand[here], brief[here]))]
-        briefs = read_briefs(known.facts, known.snapshots[int(number)])
-        asked, which = np.unique(brief[here], return_inverse=True)
+    for period in periods(known, asks, brief, brand):
+        fill(out, known, asks, brief, brand, period, progress)
+    return out
+
+
+def periods(known: Known, asks: Asks, brief: Ints, brand: Ints) -> Iterator[Period]:
+    """The periods that asks fall in, one at a time; arguments as for `rows_of`."""
+    number_of = known.period_of(asks.as_of_us)
+    for number in np.unique(number_of).tolist():
+        rows = np.flatnonzero(number_of == number)
+        rows = rows[np.lexsort((brand[rows], brief[rows]))]
+        briefs = read_briefs(known.facts, known.snapshots[number])
+        asked, which = np.unique(brief[rows], return_inverse=True)
         usual = usual_rates(
             known.facts.outcomes,
             briefs.subject,
             briefs.subject[asked],
             which.astype(np.int64),
-            asks.as_of_us[here],
+            asks.as_of_us[rows],
         )
-        for start in range(0, len(here), ROWS_AT_ONCE):
-            part = slice(start, start + ROWS_AT_ONCE)
-            rows = here[part]
-            out[rows] = _rows_of_period(
-                known,
-                asks.take(rows),
-                brief[rows],
-                brand[rows],
-                briefs,
-                (usual[0][part], usual[1][part]),
-                progress,
-            )
-    return out
+        yield Period(number, rows, briefs, usual)
 
 
-def _rows_of_period(
+def fill(
+    out: Floats,
     known: Known,
     asks: Asks,
     brief: Ints,
     brand: Ints,
+    period: Period,
+    progress: Callable[[int], None] | None = None,
+    peers: PeerSums | None = None,
+) -> None:
+    """Write the rows of a period into ``(n, n_features)``.
+
+    Args:
+        known: Of all creators, or with `peers` of those asked about at least.
+        asks, brief, brand, progress: As for `rows_of`.
+        peers: What `features.creator.peer_sums` gives of all creators for all asks.
+    """
+    for start in range(0, len(period.rows), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        rows = period.rows[part]
+        profiles = profile_creators(
+            known,
+            asks.take(rows),
+            progress,
+            briefs=period.briefs,
+            peers=None if peers is None else peers.take(rows),
+            totals=False,
+        )
+        usual = (period.usual[0][part], period.usual[1][part])
+        out[rows] = _paired(known.facts, profiles, brief[rows], brand[rows], period.briefs, usual)
+
+
+def _paired(
+    facts: Facts,
+    profiles: Profiles,
+    brief: Ints,
+    brand: Ints,
     briefs: BriefReading,
     usual: tuple[Floats, Floats],
-    progress: Callable[[int], None] | None,
 ) -> Floats:
-    profiles = profile_creators(known, asks, progress, briefs=briefs, totals=False)
     pairs, which = np.unique(np.column_stack([brief, brand]), axis=0, return_inverse=True)
     asked = [
         BriefProfile(
-            known.facts.brief_vector[place],
+            facts.brief_vector[place],
             briefs.subject[place],
             briefs.mix[place].astype(np.float64),
-            str(known.facts.brief_language[place]),
+            str(facts.brief_language[place]),
             int(code),
         )
         for place, code in pairs
     ]
-    rows = np.arange(len(asks), dtype=np.int64)
+    rows = np.arange(len(brief), dtype=np.int64)
     return pair_features(profiles, rows, asked, which.ravel().astype(np.int64), usual)
 
 
@@ -209,10 +284,9 @@ def draw_candidates(known: Known, rows: Rows, seed: int) -> Candidates:
         seed: Of the drawing.
     """
     rng = np.random.default_rng(seed)
-    outcomes, posts = known.facts.outcomes, known.facts.posts.timeline
-    n = len(known.facts.creator_id)
-    first_post = np.full(n, np.iinfo(np.int64).max)
-    np.minimum.at(first_post, posts.group, posts.time_us)
+    outcomes = known.facts.outcomes
+    posted = known.there if isinstance(known, Elsewhere) else known.facts
+    first_post = posted.first_post_us
     campaigns, first, inverse = np.unique(rows.campaign, return_index=True, return_inverse=True)
     each = int(np.clip(MAX_DRAWN // max(len(campaigns), 1), 1, DRAWN_PER_CAMPAIGN))
     last_resolved = np.zeros(len(campaigns), dtype=np.int64)

@@ -97,4 +97,4 @@ def knows_later(known: Known, rows: Rows, moment_us: int) -> dict[str, int]:
 def with_outcomes(known: Known, outcomes: Outcomes) -> Known:
     """The same past with other collaborations; texts are read as before."""
     facts = replace(known.facts, outcomes=outcomes)
-    return Known(build_history(facts), known.snapshots)
+    return replace(known, history=build_history(facts))

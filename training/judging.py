@@ -20,6 +20,7 @@ from models.conversion import ConversionModel, Predictions, gamma_shape
 from models.conversion_fit import FitParams, fit, refit
 from models.heuristic import HeuristicModel, fit_heuristic
 from models.profiles import Known
+from models.stage import Grow, grow_here
 from training.baselines import fit_logistic, rate_of, rules
 from training.dataset import Candidates, Rows, Split, Strings
 from training.evaluate import SERVED, Candidate, Evaluation, Judged, evaluate
@@ -42,6 +43,7 @@ class Learning:
         known: What the rows were built from.
         encoder_digest: Of the encoder that `known` was read by.
         mix: Niche mix of every creator, ``(n_creators, n_niches)``.
+        grow: Where trees are grown.
     """
 
     known: Known
@@ -51,6 +53,7 @@ class Learning:
     candidates: Candidates
     split: Split
     params: FitParams
+    grow: Grow = grow_here
 
     @property
     def test(self) -> Rows:
@@ -94,9 +97,8 @@ def assess(
     fewer = []
     if full:
         for family in FAMILIES:
-            less = fit_before_test(
-                rows, learning.candidates, learning.split, without(family, learning.params)
-            )
+            params = without(family, learning.params)
+            less = fit_before_test(rows, learning.candidates, learning.split, params, learning.grow)
             fewer.append(candidate_of(f"without {family}", less.model, test.matrix, learning.early))
             tell(1)
         parts |= {name: (held_out, found) for name, found in _cold(learning, tell).items()}
@@ -283,7 +285,7 @@ def _without_the_hidden(learning: Learning, hidden: Hidden) -> list[Candidate] |
         if len(part) < MIN_PART or part.labels.conversions.sum() < MIN_PART:
             return None
     apart = replace(learning, rows=hidden.rows, split=split)
-    params, both, test = learning.params, apart.early, apart.test
-    first, rounds = fit(early.matrix, early.labels, later.matrix, later.labels, params)
-    model = refit(both.matrix, both.labels, params, rounds, first.calibration)
+    params, both, test, grow = learning.params, apart.early, apart.test, learning.grow
+    first, rounds = fit(early.matrix, early.labels, later.matrix, later.labels, params, grow)
+    model = refit(both.matrix, both.labels, params, rounds, first.calibration, grow=grow)
     return [candidate_of(MODEL, model, test.matrix, both), *baselines(apart, test.matrix)]

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.facts import Asks
 from features.language import UNKNOWN
-from features.pair import pair_features
+from features.pair import Profiles, pair_features
 from features.text import Encoder
 from models.bundle import Judgeable
 from models.choice import Choice, fit_choice
 from models.conversion import ConversionModel
 from models.conversion_fit import FitParams, Rounds, fit, refit
 from models.heuristic import HeuristicModel, fit_heuristic
-from models.profiles import Known, profile_brief, profile_creators
+from models.profiles import Known, profile_brief
+from models.stage import Grow, grow_here
 from models.taxonomy import NICHES
 from training.dataset import Candidates, Rows, Split
 
@@ -43,7 +43,9 @@ class Fitted:
         return self.judged.model
 
 
-def fit_before_test(rows: Rows, candidates: Candidates, split: Split, params: FitParams) -> Fitted:
+def fit_before_test(
+    rows: Rows, candidates: Candidates, split: Split, params: FitParams, grow: Grow = grow_here
+) -> Fitted:
     """Fit on the past, stop and calibrate on later rows, fit again on both.
 
     Args:
@@ -51,25 +53,28 @@ def fit_before_test(rows: Rows, candidates: Candidates, split: Split, params: Fi
         candidates: Whom their campaigns could have chosen.
         split: Of the rows, by time.
         params: Parameters of the learning.
+        grow: Where trees are grown.
     """
     early, later = rows.take(split.fit), rows.take(split.later)
-    first, rounds = fit(early.matrix, early.labels, later.matrix, later.labels, params)
+    first, rounds = fit(early.matrix, early.labels, later.matrix, later.labels, params, grow)
     both = rows.take(np.sort(np.concatenate([split.fit, split.later])))
-    choice = choice_model(candidates.before(split.test_from_us), params)
-    model = refit(both.matrix, both.labels, params, rounds, first.calibration, choice)
+    choice = choice_model(candidates.before(split.test_from_us), params, grow)
+    model = refit(both.matrix, both.labels, params, rounds, first.calibration, choice, grow)
     return Fitted(Judgeable(model, split.test_from_us), rounds)
 
 
 def fit_on_all(
-    rows: Rows, candidates: Candidates, fitted: Fitted, params: FitParams
+    rows: Rows, candidates: Candidates, fitted: Fitted, params: FitParams, grow: Grow = grow_here
 ) -> ConversionModel:
     """Fit on all rows, with the trees and the calibration of the judged model."""
-    choice = choice_model(candidates, params)
+    choice = choice_model(candidates, params, grow)
     calibration = fitted.model.calibration
-    return refit(rows.matrix, rows.labels, params, fitted.rounds, calibration, choice)
+    return refit(rows.matrix, rows.labels, params, fitted.rounds, calibration, choice, grow)
 
 
-def choice_model(candidates: Candidates, params: FitParams) -> Choice | None:
+def choice_model(
+    candidates: Candidates, params: FitParams, grow: Grow = grow_here
+) -> Choice | None:
     """The model of whom brands choose; None where they chose everyone, or it shall not count."""
     if params.choice_power == 0 or candidates.chosen.all():
         return None
@@ -80,6 +85,7 @@ def choice_model(candidates: Candidates, params: FitParams) -> Choice | None:
         params.choice_doubt,
         params.seed,
         params.threads,
+        grow=grow,
     )
 
 
@@ -108,14 +114,18 @@ def too_close(rows: Rows, split: Split) -> str | None:
     )
 
 
-def order_by_rules(known: Known, encoder: Encoder) -> HeuristicModel:
-    """Standardise the heuristic's terms over creators and the niches of the built-in taxonomy."""
-    facts = known.facts
+def order_by_rules(known: Known, profiles: Profiles, encoder: Encoder) -> HeuristicModel:
+    """Standardise the heuristic's terms over creators and the niches of the built-in taxonomy.
+
+    Args:
+        known: Facts and snapshots.
+        profiles: Of every creator, as of the end of the facts.
+        encoder: Encodes the niches' words.
+    """
     latest = known.snapshots[-1]
-    n = min(len(facts.creator_id), HEURISTIC_SAMPLE)
-    everyone = np.linspace(0, len(facts.creator_id) - 1, n).astype(np.int64)
-    asks = Asks(everyone, np.full(n, facts.as_of_us, dtype=np.int64))
-    profiles = profile_creators(known, asks)
+    every = len(known.facts.creator_id)
+    n = min(every, HEURISTIC_SAMPLE)
+    sample = np.linspace(0, every - 1, n).astype(np.int64)
     # Briefs of no brand in particular: each niche in its own words.
     vectors = encoder.encode([niche.description for niche in NICHES])
     briefs = [
@@ -123,7 +133,7 @@ def order_by_rules(known: Known, encoder: Encoder) -> HeuristicModel:
     ]
     matrix = pair_features(
         profiles,
-        np.tile(np.arange(n, dtype=np.int64), len(briefs)),
+        np.tile(sample, len(briefs)),
         briefs,
         np.repeat(np.arange(len(briefs), dtype=np.int64), n),
     )

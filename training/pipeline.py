@@ -7,8 +7,9 @@ nothing of how a command line looks: it tells its steps to a `Reporter`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -24,9 +25,12 @@ from features.windows import Ints
 from models import index as indexes
 from models.bundle import Bundle
 from models.conversion_fit import FitParams
+from models.index import Index
 from models.niche import NicheModel, fit_niche, zero_shot
 from models.profiles import Known, know
 from models.registry import Registry, Version
+from models.safety import RiskModel
+from models.stage import Grow, grow_here
 from training.dataset import draw_candidates, labelled_rows, split_by_time
 from training.finetune_taught import noted_in, rows_begun_since, seen_until_us
 from training.forget import QUARANTINE, in_words, scrub, without
@@ -51,6 +55,9 @@ from training.safety_fit import fit_risks
 from training.settings import TrainingSettings
 from training.tune import search
 
+OnInvalid = Literal["refuse", "quarantine"]
+NicheFit = Callable[[Vectors, Ints, int], NicheModel]
+
 
 class Reporter(Protocol):
     """Where the pipeline tells what it does."""
@@ -60,6 +67,54 @@ class Reporter(Protocol):
 
     def say(self, text: str) -> None:
         """Tell one fact."""
+
+
+class Place(Protocol):
+    """Where posts are read, encoded and profiled and trees are grown: `HERE`, or on a cluster."""
+
+    @property
+    def grow(self) -> Grow: ...
+
+    def read(self, source: str, settings: TrainingSettings, on_invalid: OnInvalid) -> Tables:
+        """Read and check the tables."""
+        ...
+
+    def know(
+        self, tables: Tables, encoder: Encoder, settings: TrainingSettings, report: Reporter
+    ) -> tuple[Known, int]:
+        """Encode the texts and learn niches; returns too how many texts were encoded."""
+        ...
+
+    def index(
+        self, known: Known, risks: RiskModel, settings: TrainingSettings, report: Reporter
+    ) -> Index:
+        """Profile every creator as of the end of what is known."""
+        ...
+
+
+class Here:
+    """This process."""
+
+    grow: Grow = staticmethod(grow_here)
+
+    def read(self, source: str, settings: TrainingSettings, on_invalid: OnInvalid) -> Tables:
+        quarantine = settings.home / QUARANTINE
+        return read_tables(source, on_invalid=on_invalid, quarantine_dir=quarantine)
+
+    def know(
+        self, tables: Tables, encoder: Encoder, settings: TrainingSettings, report: Reporter
+    ) -> tuple[Known, int]:
+        facts, encoded = embed(tables, encoder, settings, report)
+        return learn_niches(facts, encoder, settings, report), encoded
+
+    def index(
+        self, known: Known, risks: RiskModel, settings: TrainingSettings, report: Reporter
+    ) -> Index:
+        with report.step("Profiling creators", len(known.facts.creator_id)) as done:
+            return indexes.build(known, done, risks, TextRules(settings.home))
+
+
+HERE = Here()
 
 
 @dataclass(frozen=True)
@@ -92,7 +147,7 @@ def train(
     settings: TrainingSettings,
     source: str,
     report: Reporter,
-    on_invalid: Literal["refuse", "quarantine"] = "refuse",
+    on_invalid: OnInvalid = "refuse",
     full: bool = True,
     trials: int = 0,
 ) -> Trained:
@@ -114,14 +169,40 @@ def train(
         InvalidTables: The tables break the contract; nothing was trained or changed.
         DataError: There is too little to search on.
         RegistryError: The model could not be published.
+        ClusterError: The cluster of `TrainingSettings.scheduler` is away, not fit, or gave up.
     """
-    tables = read(settings, source, report, on_invalid)
+    with _place(settings, report) as place:
+        return _train(settings, source, report, on_invalid, full, trials, place)
+
+
+@contextmanager
+def _place(settings: TrainingSettings, report: Reporter) -> Iterator[Place]:
+    """This process, or the cluster whose scheduler the settings name."""
+    if not settings.scheduler:
+        yield HERE
+        return
+    from training.distributed import cluster_of  # Dask, which is an extra
+
+    with cluster_of(settings, report) as cluster:
+        yield cluster
+
+
+def _train(
+    settings: TrainingSettings,
+    source: str,
+    report: Reporter,
+    on_invalid: OnInvalid,
+    full: bool,
+    trials: int,
+    place: Place,
+) -> Trained:
+    tables = read(settings, source, report, on_invalid, place)
     registry = Registry(settings.registry_uri, settings.artifacts)
     champion = standing(registry, settings.bundles)
     encoder = load_encoder(settings.encoder, settings.home)
     taught = seen_until_us(settings.encoder)
-    material, encoded = prepare(settings, source, tables, encoder, taught, report)
-    learned = learn(material, champion, settings, report, full, trials)
+    material, encoded = prepare(settings, source, tables, encoder, taught, report, place)
+    learned = learn(material, champion, settings, report, full, trials, place)
     trained = _published(settings, registry, material, learned, encoded, report)
     if not trained.promoted and (champion is None or not champion.learned):
         rules = by_rules(material, f"version {trained.version.version} was refused", None)
@@ -155,15 +236,14 @@ def prepare(
     encoder: Encoder,
     taught_until_us: int | None,
     report: Reporter,
+    place: Place = HERE,
 ) -> tuple[Material, int]:
     """Read the texts, and profile every creator; returns too how many texts were encoded."""
-    facts, encoded = embed(tables, encoder, settings, report)
-    known = learn_niches(facts, encoder, settings, report)
+    known, encoded = place.know(tables, encoder, settings, report)
     with report.step("Learning brand-safety risks", 1) as done:
-        risk_model = fit_risks(encoder, VectorCache(settings.home, encoder))
+        risks = fit_risks(encoder, VectorCache(settings.home, encoder))
         done(1)
-    with report.step("Profiling creators", len(facts.creator_id)) as done:
-        index = indexes.build(known, done, risk_model, TextRules(settings.home))
+    index = place.index(known, risks, settings, report)
     return Material(source, tables, encoder, taught_until_us, known, index), encoded
 
 
@@ -181,13 +261,12 @@ def read(
     settings: TrainingSettings,
     source: str,
     report: Reporter,
-    on_invalid: Literal["refuse", "quarantine"] = "refuse",
+    on_invalid: OnInvalid = "refuse",
+    place: Place = HERE,
 ) -> Tables:
     """Read and check the tables, with the service's outcomes, and tell what is unusual of them."""
     with report.step("Reading tables", 1) as done:
-        tables = read_tables(
-            source, on_invalid=on_invalid, quarantine_dir=settings.home / QUARANTINE
-        )
+        tables = place.read(source, settings, on_invalid)
         done(1)
     forgotten = read_forgotten(settings.home)
     tables, left_out = without(tables, forgotten)
@@ -197,12 +276,15 @@ def read(
         scrub(settings.home / QUARANTINE, forgotten)
     until_us = last_moment_us(tables)
     tables = with_outcomes(tables, settings.store_url, report, until_us=until_us)
+    if tables.elsewhere is not None:
+        both = f"{tables.digest} {tables.elsewhere.digest}"
+        tables = replace(tables, digest=hashlib.sha256(both.encode()).hexdigest())
     for warning in tables.warnings:
         report.say(warning)
     for table, count in tables.quarantined.items():
         report.say(f"{count} rows of {table} set aside in {settings.home / QUARANTINE}")
     report.say(
-        f"{len(tables.creators):,} creators, {len(tables.posts):,} posts, "
+        f"{len(tables.creators):,} creators, {tables.n_posts:,} posts, "
         f"{len(tables.sponsorships):,} sponsorships"
     )
     return tables
@@ -228,6 +310,15 @@ def learn_niches(
     facts: Facts, encoder: Encoder, settings: TrainingSettings, report: Reporter
 ) -> Known:
     """Fit a niche model for each month, from labels where creators carry them."""
+    with report.step("Learning niches", 1) as done:
+        known = know(facts, niche_fitter(facts, encoder, settings))
+        done(1)
+    tell_niches(known, report)
+    return known
+
+
+def niche_fitter(facts: Facts, encoder: Encoder, settings: TrainingSettings) -> NicheFit:
+    """What fits the niche model of a month."""
     labels = facts.creators.set_index("creator_id")["niche"].dropna().to_dict()
     unlearned = zero_shot(encoder)
 
@@ -240,12 +331,13 @@ def learn_niches(
             return replace(unlearned, reason=reason)
         return fit_niche(vectors, facts.creator_id[creator], labels, encoder, settings.seed)
 
-    with report.step("Learning niches", 1) as done:
-        known = know(facts, fit_until)
-        done(1)
+    return fit_until
+
+
+def tell_niches(known: Known, report: Reporter) -> None:
+    """Say which niche model serves, and why."""
     model = known.snapshots[-1].model
     report.say(f"niches: {model.kind}, {len(model.labels)} labels; {model.reason}")
-    return known
 
 
 def learn(
@@ -255,6 +347,7 @@ def learn(
     report: Reporter,
     full: bool,
     trials: int = 0,
+    place: Place = HERE,
 ) -> Learned:
     """Learn from outcomes where there are enough, else order by stated rules."""
     learning = learning_of(material, settings.fit_params, report)
@@ -270,15 +363,16 @@ def learn(
             "before the test part; whether that holds later, the gate says"
         )
         learning = replace(learning, params=searched.best)
+    learning = replace(learning, grow=place.grow)
     rows, candidates, params = learning.rows, learning.candidates, learning.params
     with report.step("Fitting the model", 2) as done:
-        fitted = fit_before_test(rows, candidates, learning.split, params)
+        fitted = fit_before_test(rows, candidates, learning.split, params, place.grow)
         done(1)
-        final = fit_on_all(rows, candidates, fitted, params)
+        final = fit_on_all(rows, candidates, fitted, params, place.grow)
         done(1)
 
     with report.step("Judging the model", steps(full) + 1) as done:
-        other = rival(learning, champion, reader(settings, material, report))
+        other = rival(learning, champion, reader(settings, material, report, place))
         decision = decide(learning, fitted.model, champion, other)
         done(1)
         beside = [] if other is None or other.candidate is None else [other.candidate]
@@ -302,15 +396,14 @@ def learn(
 
 
 def reader(
-    settings: TrainingSettings, material: Material, report: Reporter
+    settings: TrainingSettings, material: Material, report: Reporter, place: Place = HERE
 ) -> Callable[[Bundle], Known]:
     """Reads the same tables as a bundle's encoder does, and in its currency."""
 
     def read_as(bundle: Bundle) -> Known:
         report.say(f"reading the texts as the champion does ({bundle.encoder.name})")
         own = settings.model_copy(update={"currency": bundle.manifest.currency})
-        facts, _ = embed(material.tables, bundle.encoder, own, report)
-        return learn_niches(facts, bundle.encoder, own, report)
+        return place.know(material.tables, bundle.encoder, own, report)[0]
 
     return read_as
 
@@ -348,7 +441,7 @@ def learning_of(material: Material, params: FitParams, report: Reporter) -> Lear
 
 def by_rules(material: Material, reason: str, champion: Champion | None) -> Learned:
     """A version of stated rules; it replaces no model that was learned and can be served."""
-    model = order_by_rules(material.known, material.encoder)
+    model = order_by_rules(material.known, material.index.profiles, material.encoder)
     decision = Decision(True, f"stated rules: {reason}", "nothing")
     if champion is not None and champion.learned:
         told = f"{champion.name} was learned from outcomes, this one was not: {reason}"

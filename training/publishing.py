@@ -170,7 +170,7 @@ def _write(folder: Path, material: Material, learned: Learned, simulated: bool) 
                 "digest": tables.digest,
                 "simulated": simulated,
                 "creators": len(tables.creators),
-                "posts": len(tables.posts),
+                "posts": tables.n_posts,
                 "sponsorships": len(tables.sponsorships),
             },
             params=learned.params | noted(material.taught_until_us),
@@ -186,7 +186,7 @@ def page_of(material: Material, learned: Learned, as_of_us: int, simulated: bool
     told = {
         "data digest": tables.digest[:12],
         "creators": len(tables.creators),
-        "posts": len(tables.posts),
+        "posts": tables.n_posts,
         "sponsorships": len(tables.sponsorships),
         "text encoder": material.encoder.name,
         "why this kind": learned.reason,

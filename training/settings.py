@@ -28,6 +28,11 @@ class TrainingSettings(HomeSettings):
         description="The currency in which prices count; others are unknown",
     )
     threads: int = Field(2, ge=1, description="Processor threads that LightGBM uses")
+    scheduler: str = Field(
+        "",
+        description="Address of a Dask scheduler, such as tcp://host:8786: `train` runs on its "
+        "workers; empty: in one process",
+    )
     simulated: bool = Field(
         False,
         description="The tables hold simulated data: every report says so (worlds of `simulate` "

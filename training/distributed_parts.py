@@ -1,0 +1,568 @@
+"""What a worker does with one file of posts, or with the posts of one range of creators.
+
+Every function here reads files and writes files, whole or not at all, and returns little: whoever
+is killed in the middle is followed by another one who does the same again. What is computed is
+computed by the functions that one process uses. Files hold what the scheduler would otherwise send
+from process to process, pickled as it would pickle it; they are read by the same run alone, and go
+with it.
+
+Knows nothing of Dask (`distributed_cluster`), nor of what comes after what (`distributed`).
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from features.catalogue import FEATURE_NAMES
+from features.creator import PeerSums, build_history, peer_sums
+from features.facts import Ads, Asks, Facts, Outcomes, Posts, Strings, of_part, with_posts
+from features.forgotten import read_forgotten
+from features.readings import AFRESH
+from features.schemas import FAULTS_SHOWN, TABLES, Fault
+from features.table_files import read_part
+from features.table_raw import RawTable
+from features.table_values import ARROW_TYPES, to_arrow
+from features.tables import UNKNOWN_CREATOR, check_table, finished, to_pandas
+from features.text import Encoder, embed_texts, open_encoder
+from features.vectors import Vectors
+from features.windows import Floats, Ints, Timeline
+from models import index as indexes
+from models.index_files import write_index
+from models.profiles import BriefReading, Known, Snapshot, spread_until
+from models.projection import Moments
+from models.safety import RiskModel
+from training.dataset import Period, fill
+
+POSTS = "posts"
+# One creator's id of so many posts tells where ranges of creators are cut: of a part's posts, half
+# a hundredth.
+SAMPLE_EVERY = 250
+NO_POST = int(np.iinfo(np.int64).max)
+
+Keys = NDArray[np.uint64]
+
+
+def dump(value: Any, path: Path) -> None:
+    """Write a value, whole or not at all."""
+    staging = path.with_name(f".{path.name}.{os.getpid()}")
+    with staging.open("wb") as file:
+        pickle.dump(value, file, protocol=5)
+    staging.replace(path)
+
+
+def load(path: Path) -> Any:
+    """What `dump` wrote in this run."""
+    return pickle.loads(path.read_bytes())
+
+
+@lru_cache(maxsize=4)
+def load_once(path: Path) -> Any:
+    """What `dump` wrote and every part needs: read once by each worker."""
+    return load(path)
+
+
+@lru_cache(maxsize=2)
+def encoder_in(folder: Path) -> Encoder:
+    """The encoder that lies in a folder, opened once by each worker."""
+    return open_encoder(folder, load(folder.parent / ENCODER_MANIFEST))
+
+
+# ---------------------------------------------------------------- files of posts
+
+
+@dataclass(frozen=True)
+class PostsFile:
+    """A file of posts, and where it goes sorted by creator."""
+
+    number: int
+    source: Path
+    path: Path
+    home: Path
+    sorted: Path
+
+
+@dataclass(frozen=True)
+class ReadFile:
+    """What a file of posts held.
+
+    Attributes:
+        count: Posts in it, without those of creators who are to be forgotten.
+        first_us, last_us: When the first and the last was published.
+        digest: Sum of the rows' hashes: of any rows the sum of their files'.
+        sample: Creator of one post of `SAMPLE_EVERY`.
+    """
+
+    number: int
+    count: int = 0
+    left_out: int = 0
+    first_us: int = NO_POST
+    last_us: int = 0
+    digest: int = 0
+    sample: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    counts: tuple[tuple[tuple[str, str], int], ...] = ()
+
+
+def read_file(file: PostsFile) -> ReadFile:
+    """Read and check a file of posts, and write it sorted by creator."""
+    raw = RawTable(POSTS, (read_part(file.source, file.path, POSTS),))
+    checked = check_table(raw, None)
+    counts = checked.faults.counts()
+    if counts:
+        faults = tuple(checked.faults.faults())
+        return ReadFile(file.number, faults=faults, counts=tuple(counts.items()))
+    frame = checked.frame
+    kept = ~read_forgotten(file.home).mask(frame["creator_id"])
+    frame, rows = frame[kept], raw.parts[0].rows[kept]
+    columns = {name: to_arrow(frame[name]).cast(ARROW_TYPES[c.type]) for name, c in _COLUMNS}
+    table = pa.table(columns | {"row": pa.array(rows)})
+    table = table.take(pc.sort_indices(table["creator_id"])).combine_chunks()
+    _write_table(table, sorted_file(file.sorted, file.number))
+    keys = np.sort(_keys(table["post_id"]))
+    _save(keys, keys_file(file.sorted, file.number))
+    time_us = table["published_at"].cast(pa.int64()).to_numpy()
+    return ReadFile(
+        file.number,
+        count=len(frame),
+        left_out=int((~kept).sum()),
+        first_us=int(time_us.min(initial=NO_POST)),
+        last_us=int(time_us.max(initial=0)),
+        digest=int(pd.util.hash_pandas_object(frame, index=False).sum()),
+        sample=tuple(table["creator_id"].to_pylist()[SAMPLE_EVERY // 2 :: SAMPLE_EVERY]),
+        warnings=checked.warnings,
+    )
+
+
+_COLUMNS = tuple(TABLES[POSTS].items())
+
+
+def sorted_file(folder: Path, number: int) -> Path:
+    """Where a file's posts lie sorted by creator."""
+    return folder / f"{number:06d}.arrow"
+
+
+def keys_file(folder: Path, number: int) -> Path:
+    """Where the hashes of a file's ids lie, ascending."""
+    return folder / f"{number:06d}.keys.npy"
+
+
+def _keys(ids: Any) -> Keys:
+    return pd.util.hash_array(ids.to_numpy().astype(object), categorize=False)
+
+
+@dataclass(frozen=True)
+class KeyRange:
+    """Hashes of ids from one to before another, in the files of a folder."""
+
+    folder: Path
+    files: int
+    first: int
+    past: int
+
+
+def twice(keys: KeyRange) -> Keys:
+    """Hashes in a range that stand there more than once."""
+    found = []
+    for number in range(keys.files):
+        every = np.load(keys_file(keys.folder, number), mmap_mode="r")
+        start, stop = (bisect_left(every, bound) for bound in (keys.first, keys.past))
+        found.append(np.array(every[start:stop]))
+    together = np.sort(np.concatenate(found))
+    return np.unique(together[1:][together[1:] == together[:-1]])
+
+
+def rows_of_keys(file: PostsFile, keys: Keys) -> list[tuple[str, int, int]]:
+    """Posts of a file whose ids have some hashes: the id, the file's number and the row."""
+    table = _open_table(sorted_file(file.sorted, file.number))
+    here = np.flatnonzero(np.isin(_keys(table["post_id"]), keys))
+    ids, rows = table["post_id"].take(here).to_pylist(), table["row"].take(here).to_pylist()
+    return [(one, file.number, row) for one, row in zip(ids, rows, strict=True)]
+
+
+# ---------------------------------------------------------------- parts of the creators
+
+
+@dataclass(frozen=True)
+class Part:
+    """The posts of a range of creators, in the folder of one reading of the texts.
+
+    Attributes:
+        start, stop: Codes of its first creator and past its last.
+        first_id, past_id: Their ids, None at either end of all.
+    """
+
+    number: int
+    folder: Path
+    start: int
+    stop: int
+    first_id: str | None
+    past_id: str | None
+
+    @property
+    def own(self) -> Path:
+        """What is known of its creators beside posts."""
+        return self.folder / f"{self.number:06d}.pickle"
+
+    @property
+    def posts(self) -> Path:
+        return self.folder / f"{self.number:06d}.posts.arrow"
+
+    @property
+    def vectors(self) -> Path:
+        return self.folder / f"{self.number:06d}.vectors.npy"
+
+    @property
+    def ads(self) -> Path:
+        return self.folder / f"{self.number:06d}.ads.pickle"
+
+    @property
+    def shard(self) -> Path:
+        """Its part of the index."""
+        return self.folder / f"{self.number:06d}.index"
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What every part needs of all creators: collaborations and briefs.
+
+    Attributes:
+        deal_posts: `features.facts.posts_of_deals`.
+    """
+
+    outcomes: Outcomes
+    brief_text: Strings
+    brief_vector: Vectors
+    brief_language: Strings
+    deal_posts: Strings
+
+
+SHARED = "shared.pickle"
+SNAPSHOTS = "snapshots.pickle"
+ENCODER = "encoder"
+ENCODER_MANIFEST = "encoder.pickle"
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What the posts of a part are.
+
+    Attributes:
+        texts: Texts that were encoded; the others were the same as one of them.
+        first_post_us: As `Facts.first_post_us`, of its creators.
+        faults: Posts of creators whom the table of creators does not know, the first of them.
+    """
+
+    part: Part
+    posts: int
+    texts: int
+    first_post_us: Ints
+    faults: tuple[Fault, ...] = ()
+    faults_in_all: int = 0
+
+
+def encode_part(part: Part, read: Path, files: Sequence[str]) -> Encoded:
+    """Take a part's posts out of the sorted files, read their texts, and write them as facts.
+
+    Args:
+        part: Which creators.
+        read: Folder of the sorted files.
+        files: Names of the files they were sorted from, as faults name them.
+    """
+    facts, shared = _facts(part), _shared(part)
+    table, number = _posts_between(read, len(files), part.first_id, part.past_id)
+    ids = pa.array(facts.creator_id, pa.large_string())
+    known = pc.is_in(table["creator_id"], value_set=ids).to_numpy(zero_copy_only=False)
+    if not known.all():
+        strange = np.flatnonzero(~known)
+        return Encoded(
+            part,
+            len(known),
+            0,
+            np.zeros(0, dtype=np.int64),
+            tuple(_stranger(table, files[number[row]], row) for row in strange[:FAULTS_SHOWN]),
+            len(strange),
+        )
+    frame = finished(POSTS, to_pandas(table.drop_columns("row")))
+    embedded = embed_texts(frame["text"].tolist(), encoder_in(part.folder / ENCODER))
+    facts = with_posts(facts, frame, embedded.vectors, shared.deal_posts, AFRESH)
+    _write_posts(part, facts)
+    return Encoded(part, len(frame), embedded.encoded, facts.first_post_us)
+
+
+def _posts_between(
+    folder: Path, files: int, first_id: str | None, past_id: str | None
+) -> tuple[pa.Table, Ints]:
+    """Posts of a range of ids, and which file each is from."""
+    tables = []
+    for number in range(files):
+        table = _open_table(sorted_file(folder, number))
+        ids = table["creator_id"]
+
+        def place(bound: str, ids: Any = ids) -> int:
+            return bisect_left(range(len(ids)), bound, key=lambda row: ids[row].as_py())
+
+        start = 0 if first_id is None else place(first_id)
+        stop = len(ids) if past_id is None else place(past_id)
+        tables.append(table.slice(start, stop - start))
+    number_of = np.repeat(np.arange(files), [len(table) for table in tables])
+    return pa.concat_tables(tables).combine_chunks(), number_of
+
+
+def _stranger(table: pa.Table, file: str, row: int) -> Fault:
+    creator_id = str(table["creator_id"][row].as_py())
+    kind, line = "unknown_creator", int(table["row"][row].as_py())
+    return Fault(POSTS, file, line, "creator_id", creator_id, kind, UNKNOWN_CREATOR)
+
+
+def spread_parts(parts: Sequence[Part], starts: Ints) -> list[Moments]:
+    """How the vectors of some parts before each of some moments vary, together."""
+    together: list[Moments] | None = None
+    for part in parts:
+        found = spread_until(_read_posts(part, texts=False), starts)
+        if together is None:
+            together = list(found)
+        else:
+            together = [one + other for one, other in zip(together, found, strict=True)]
+    return together or []
+
+
+@dataclass(frozen=True)
+class SomePosts:
+    """Posts of some creators, ``(n,)`` each: whose, when, and their vectors ``(n, dim)``."""
+
+    creator: Ints
+    time_us: Ints
+    vector: NDArray[np.float16]
+
+
+def posts_of(part: Part, creators: Ints) -> SomePosts:
+    """Posts of some of a part's creators, by code among all."""
+    posts = _read_posts(part, texts=False)
+    whose = posts.timeline.group + part.start
+    here = np.flatnonzero(np.isin(whose, creators))
+    vector = posts.vector[here].astype(np.float16)  # holds the grid without loss
+    return SomePosts(whose[here], posts.timeline.time_us[here], vector)
+
+
+def sum_peers(part: Part, asked: Path) -> PeerSums:
+    """What a part's posts come to in the windows of asks: platforms and sizes, and moments."""
+    peer, as_of_us = np.load(asked, mmap_mode="r")
+    return peer_sums(build_history(_with_posts(part, _facts(part))), peer, as_of_us)
+
+
+# ---------------------------------------------------------------- rows and the index
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Asks about creators in the order of their codes, in files that every part reads.
+
+    Attributes:
+        outcomes: The collaborations that are to be known.
+        asks: Creator, moment, brief and brand of each, ``(4, n)``.
+        peers: Sums and counts of `PeerSums` of each, ``(2, len(COMPARED), n)``.
+        periods: Numbers of the periods that they fall in.
+    """
+
+    folder: Path
+    periods: tuple[int, ...]
+
+    @property
+    def outcomes(self) -> Path:
+        return self.folder / "outcomes.pickle"
+
+    @property
+    def asks(self) -> Path:
+        return self.folder / "asks.npy"
+
+    @property
+    def peers(self) -> Path:
+        return self.folder / "peers.npy"
+
+    def write_period(self, period: Period) -> None:
+        """Keep what a period's rows need: the past briefs, and what similar ones brought."""
+        arrays = {
+            "rows": period.rows,
+            "usual": np.stack(period.usual),
+            "subject": period.briefs.subject,
+            "mix": period.briefs.mix,
+        }
+        for name, array in arrays.items():
+            np.save(self._file(period.number, name), array)
+
+    def period(self, number: int, snapshot: Snapshot, first: int, past: int) -> Period:
+        """What was kept of a period, for the asks from one to before another; places begin at 0."""
+        rows, usual, subject, mix = (
+            np.load(self._file(number, name), mmap_mode="r")
+            for name in ("rows", "usual", "subject", "mix")
+        )
+        here = np.flatnonzero((rows >= first) & (rows < past))
+        told = np.array(usual[:, here])
+        briefs = BriefReading(snapshot, subject, mix)
+        return Period(number, np.array(rows[here]) - first, briefs, (told[0], told[1]))
+
+    def _file(self, number: int, name: str) -> Path:
+        return self.folder / f"{number:04d}.{name}.npy"
+
+
+def rows_of_part(part: Part, asked: Asked) -> tuple[int, Floats]:
+    """Rows of the asks about a part's creators, and the place of the first among all."""
+    creator, as_of_us, brief, brand = np.load(asked.asks, mmap_mode="r")
+    first, past = np.searchsorted(creator, [part.start, part.stop]).tolist()
+    asks = Asks(np.array(creator[first:past]) - part.start, np.array(as_of_us[first:past]))
+    total, count = np.load(asked.peers, mmap_mode="r")
+    peers = PeerSums(np.array(total[:, first:past]), np.array(count[:, first:past]))
+    outcomes = of_part(load_once(asked.outcomes), part.start, part.stop)
+    facts = replace(_with_posts(part, _facts(part)), outcomes=outcomes)
+    snapshots = _snapshots(part)
+    known = Known(build_history(facts), snapshots)
+    out = np.empty((past - first, len(FEATURE_NAMES)))
+    own = np.array(brief[first:past]), np.array(brand[first:past])
+    for number in asked.periods:
+        period = asked.period(number, snapshots[number], first, past)
+        fill(out, known, asks, *own, period, None, peers)
+    return first, out
+
+
+@dataclass(frozen=True)
+class Profiling:
+    """What the profiles of a part need of all creators.
+
+    Attributes:
+        briefs: The past briefs as the last period reads them.
+        peer: Each platform and size that there is, ascending.
+        sums: What the posts of all such come to as of the end.
+        risks: Brand-safety risks by vector.
+    """
+
+    briefs: BriefReading
+    peer: Ints
+    sums: PeerSums
+    risks: RiskModel
+
+
+def index_part(part: Part, profiling: Path) -> tuple[str, ...]:
+    """Write a part's shard of the index; returns the languages of its profiles."""
+    needed: Profiling = load_once(profiling)
+    known = Known(build_history(_with_posts(part, _facts(part))), (needed.briefs.snapshot,))
+    everyone = np.arange(len(known.facts.creator_id), dtype=np.int64)
+    peer = known.facts.peer_at(everyone, np.full(len(everyone), known.facts.as_of_us))
+    peers = needed.sums.take(np.searchsorted(needed.peer, peer))
+    index = indexes.build(known, None, needed.risks, AFRESH, needed.briefs, peers)
+    staging = part.shard.with_name(f".{part.shard.name}.{os.getpid()}")
+    shutil.rmtree(staging, ignore_errors=True)
+    write_index(staging, index)
+    shutil.rmtree(part.shard, ignore_errors=True)
+    staging.replace(part.shard)
+    return index.profiles.languages
+
+
+# ---------------------------------------------------------------- files of a part
+
+
+def _shared(part: Part) -> Shared:
+    shared: Shared = load_once(part.folder / SHARED)
+    return shared
+
+
+def _snapshots(part: Part) -> tuple[Snapshot, ...]:
+    snapshots: tuple[Snapshot, ...] = load_once(part.folder / SNAPSHOTS)
+    return snapshots
+
+
+def write_own(part: Part, facts: Facts) -> None:
+    """Keep a part's facts, without what all parts share."""
+    none = facts.brief_text[:0]
+    own = replace(
+        facts,
+        outcomes=facts.outcomes.take(np.zeros(0, dtype=np.int64)),
+        brief_text=none,
+        brief_vector=facts.brief_vector[:0],
+        brief_language=none,
+    )
+    dump(own, part.own)
+
+
+def _facts(part: Part) -> Facts:
+    """Facts of a part but for its posts."""
+    shared = _shared(part)
+    own: Facts = load(part.own)
+    return replace(
+        own,
+        outcomes=of_part(shared.outcomes, part.start, part.stop),
+        brief_text=shared.brief_text,
+        brief_vector=shared.brief_vector,
+        brief_language=shared.brief_language,
+    )
+
+
+def _with_posts(part: Part, facts: Facts) -> Facts:
+    ads: Ads = load(part.ads)
+    return replace(facts, posts=_read_posts(part), ads=ads)
+
+
+_NUMBERS = ("likes", "comments", "views", "shares", "saves", "followers", "peer", "brand")
+_TEXTS = ("post_id", "text", "url", "language")
+
+
+def _write_posts(part: Part, facts: Facts) -> None:
+    posts = facts.posts
+    columns: dict[str, Any] = {
+        "creator": pa.array(posts.timeline.group),
+        "time_us": pa.array(posts.timeline.time_us),
+        "sponsored": pa.array(posts.sponsored),
+        **{name: pa.array(getattr(posts, name)) for name in _NUMBERS},
+        **{name: pa.array(getattr(posts, name), pa.large_string()) for name in _TEXTS},
+    }
+    dump(facts.ads, part.ads)
+    _save(posts.vector.astype(np.float16), part.vectors)  # holds the grid without loss
+    _write_table(pa.table(columns), part.posts)
+
+
+def _read_posts(part: Part, texts: bool = True) -> Posts:
+    """A part's posts; without texts where nobody looks at them."""
+    table = _open_table(part.posts)
+    columns: dict[str, Any] = {name: table[name].to_numpy() for name in _NUMBERS}
+    nothing = np.broadcast_to(np.array(None, dtype=object), (len(table),))
+    for name in _TEXTS:
+        columns[name] = table[name].to_numpy() if texts else nothing
+    creator, time_us = table["creator"].to_numpy(), table["time_us"].to_numpy()
+    return Posts(
+        timeline=Timeline.build(creator, time_us),  # as they were sorted: ties are settled
+        sponsored=table["sponsored"].to_numpy(),
+        vector=np.load(part.vectors, mmap_mode="r").astype(np.float32),
+        **columns,
+    )
+
+
+def _write_table(table: pa.Table, path: Path) -> None:
+    staging = path.with_name(f".{path.name}.{os.getpid()}")
+    with pa.ipc.new_file(str(staging), table.schema) as out:
+        out.write_table(table.combine_chunks())
+    staging.replace(path)
+
+
+def _open_table(path: Path) -> pa.Table:
+    with pa.memory_map(str(path)) as mapped:
+        return pa.ipc.open_file(mapped).read_all()
+
+
+def _save(array: NDArray[Any], path: Path) -> None:
+    staging = path.with_name(f".{path.name}.{os.getpid()}.npy")
+    np.save(staging, array)
+    staging.replace(path)
