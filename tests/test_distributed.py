@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +17,25 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from distributed import LocalCluster
 
+from features.catalogue import FEATURE_NAMES
+from features.schemas import ClusterError, DataError, InvalidTables
 from features.table_write import write_tables
+from features.tables import read_tables
 from features.text import VectorCache
-from models.stage import grow_here
-from tests.conftest import ENCODER, Silent, frames_of
+from models.conversion_fit import FitParams
+from models.index import Index
+from models.index_files import CODED, read_index, setting_of, write_index
+from models.stage import Grow, Sample, grow_here
+from tests.conftest import ENCODER, Silent, frames_of, train
 from training import distributed
-from training.dataset import draw_candidates, labelled_rows
+from training.dataset import draw_candidates, labelled_rows, split_by_time
 from training.distributed import Cluster
+from training.distributed_cluster import connected
+from training.figures import deviances
 from training.holdout import hide_creators, knows_later
+from training.learning import fit_before_test
 from training.pipeline import HERE, read
 from training.safety_fit import fit_risks
 from training.settings import TrainingSettings
@@ -108,49 +125,236 @@ def test_rows_are_those_of_one_process(both):
         equal(one, other)
 
 
-def decoded(index):
-    """An index with its codes as texts: their numbers hang on the order of the parts."""
-    creators = {
-        name: index.creators.__getattribute__(name).texts(np.arange(len(index)))
-        for name in ("platform", "country", "language", "currency")
-    }
-    audience = [index.audience.keys[key] for key in index.audience.key]
-    return creators | {"audience": np.array(audience, dtype=object)}
-
-
-def test_the_index_is_that_of_one_process(both):
+def test_the_index_is_that_of_one_process(both, tmp_path):
     settings, ((_, _, here), (cluster, _, there)) = both
     risks = fit_risks(ENCODER, VectorCache(settings.home, ENCODER))
     mine = HERE.index(here, risks, settings, Silent())
     theirs = cluster.index(there, risks, settings, Silent())
-    assert mine.ids.tolist() == theirs.ids.tolist()
-    for name in (
-        "last_post_us",
-        "price",
-        "leading",
-        "months",
-        "labels",
-        "as_of_us",
-        "collaborations",
+    same_index(mine, theirs, tmp_path)
+
+
+def same_index(mine: Index, theirs: Index, folder: Path) -> None:
+    """All files of two indexes, to the byte, but for the numbers that texts have as codes."""
+    found = []
+    for name, index in (("mine", mine), ("theirs", theirs)):
+        write_index(folder / name, index)
+        again = read_index(folder / name, setting_of(index))
+        decoded = {
+            name: getattr(again.creators, name).texts(np.arange(len(again))).tolist()
+            for name in CODED
+        }
+        decoded["audience"] = [again.audience.keys[key] for key in again.audience.key]
+        files = {path.name: path.read_bytes() for path in (folder / name).glob("*.npy")}
+        coded = {f"creators.{name}.npy" for name in CODED} | {"audience.key.npy"}
+        plain = {n: data for n, data in files.items() if n not in coded and "about." not in n}
+        texts = (again.creators.text, again.evidence.text, again.year.table)
+        found.append((decoded, plain, [table.combine_chunks() for table in texts]))
+    assert found[0][0] == found[1][0]
+    assert [n for n in found[0][1] if found[0][1][n] != found[1][1].get(n)] == []
+    for one, other in zip(found[0][2], found[1][2], strict=True):
+        assert one.equals(other)
+    assert setting_of(mine) == setting_of(theirs)
+    assert mine.year.words.words.equals(theirs.year.words.words)
+
+
+# ---------------------------------------------------------------- tables at fault
+
+
+def read_of(frames, tmp_path):
+    return know_of(in_files(frames, tmp_path / "tables", 2), tmp_path)
+
+
+def know_of(source, tmp_path):
+    (tmp_path / "run").mkdir()
+    settings = TrainingSettings(home=tmp_path / "home", encoder="hash", threads=1)
+    cluster = Cluster(InTurn(), tmp_path / "run")
+    tables = read(settings, str(source), Silent(), "refuse", cluster)
+    return cluster.know(tables, ENCODER, settings, Silent())
+
+
+def test_a_post_of_nobody_is_refused_by_file_and_row(small_world, tmp_path, small_parts):
+    frames = frames_of(small_world)
+    posts = frames["posts"].copy()
+    posts.loc[[3, 77], "creator_id"] = ["aaa", "zzz"]
+    with pytest.raises(InvalidTables) as refused:
+        read_of(frames | {"posts": posts}, tmp_path)
+    faults = refused.value.faults
+    assert {fault.value for fault in faults} == {"aaa", "zzz"}
+    for fault in faults:
+        row = pd.read_parquet(tmp_path / "tables" / fault.file).iloc[fault.row - 1]
+        assert row["creator_id"] == fault.value
+        assert (fault.table, fault.column, fault.kind) == ("posts", "creator_id", "unknown_creator")
+
+
+def test_an_id_in_two_files_is_refused_by_both(small_world, tmp_path, small_parts):
+    source = in_files(frames_of(small_world), tmp_path / "tables", 3)
+    first, last = (pd.read_parquet(source / "posts" / f"part-{n}.parquet") for n in (0, 2))
+    last.loc[[4, 9], "post_id"] = first.loc[[7, 8], "post_id"].to_numpy()
+    last.to_parquet(source / "posts" / "part-2.parquet", index=False)
+    with pytest.raises(InvalidTables) as refused:
+        know_of(source, tmp_path)
+    assert refused.value.counts == {("posts", "duplicate_key"): 2}
+    told = [(fault.file, fault.row, fault.value, fault.reason) for fault in refused.value.faults]
+    assert told == [
+        (
+            "posts/part-2.parquet",
+            at + 1,
+            first.loc[before, "post_id"],
+            f"post_id must be unique; first used in posts/part-0.parquet row {before + 1}",
+        )
+        for at, before in ((4, 7), (9, 8))
+    ]
+
+
+def test_values_at_fault_are_refused_as_one_process_does(small_world, tmp_path, small_parts):
+    frames = frames_of(small_world)
+    posts = frames["posts"].copy()
+    posts.loc[posts.index[::50], "likes"] = -1
+    with pytest.raises(InvalidTables) as there:
+        read_of(frames | {"posts": posts}, tmp_path)
+    with pytest.raises(InvalidTables) as here:
+        read_tables(tmp_path / "tables")
+    assert there.value.counts == here.value.counts
+    assert there.value.faults == here.value.faults
+
+
+def test_what_a_cluster_does_not_do_is_said(tmp_path):
+    cluster = Cluster(InTurn(), tmp_path)
+    settings = TrainingSettings(home=tmp_path)
+    with pytest.raises(DataError, match="reads folders, not databases"):
+        cluster.read("postgresql://host/db", settings, "refuse")
+    with pytest.raises(DataError, match="sets no rows aside"):
+        cluster.read(str(tmp_path), settings, "quarantine")
+
+
+def test_without_dask_it_is_said_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.delitem(sys.modules, "training.distributed_cluster", raising=False)
+    settings = TrainingSettings(home=tmp_path, scheduler="tcp://127.0.0.1:1")
+    with pytest.raises(
+        ClusterError, match=r"distributed is not installed: .*\[train,distributed\]"
     ):
-        equal(getattr(mine, name), getattr(theirs, name), name)
-    equal(mine.evidence, theirs.evidence)
-    equal(mine.year.table, theirs.year.table)
-    equal(mine.year.counts, theirs.year.counts)
-    profiles = dataclasses.replace(
-        mine.profiles,
-        **{
-            name: np.asarray(getattr(mine.profiles, name)) for name in ("topics", "best", "subject")
-        },
-    )
-    kept = dataclasses.replace(
-        theirs.profiles,
-        **{
-            name: np.asarray(getattr(theirs.profiles, name))
-            for name in ("topics", "best", "subject")
-        },
-    )
-    equal(profiles, kept)
-    for one, other in zip(decoded(mine).items(), decoded(theirs).items(), strict=True):
-        assert one[0] == other[0]
-        assert one[1].tolist() == other[1].tolist()
+        train(settings, str(tmp_path), Silent())
+
+
+def test_a_scheduler_that_is_away_is_said(tmp_path, monkeypatch):
+    from training import distributed_cluster
+
+    monkeypatch.setattr(distributed_cluster, "CONNECT_SECONDS", 0.5)
+    settings = TrainingSettings(home=tmp_path, scheduler="tcp://127.0.0.1:1")
+    with pytest.raises(
+        ClusterError, match=r"tcp://127\.0\.0\.1:1: no Dask scheduler can be reached"
+    ):
+        train(settings, str(tmp_path), Silent())
+    assert list((tmp_path / "cluster").iterdir()) == []
+
+
+# ---------------------------------------------------------------- a real cluster
+
+
+@pytest.fixture(scope="module")
+def local_cluster() -> Iterator[LocalCluster]:
+    """Two workers, each a process that its nanny starts again."""
+    with LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        host="127.0.0.1",
+        dashboard_address=None,
+        memory_limit="3GiB",
+        silence_logs=logging.CRITICAL,
+    ) as cluster:
+        yield cluster
+
+
+def settings_on(cluster: LocalCluster, home: Path) -> TrainingSettings:
+    address = cluster.scheduler_address
+    return TrainingSettings(home=home, encoder="hash", threads=1, scheduler=address)
+
+
+class Killer(Silent):
+    """Kills a worker (SIGKILL) once in each of some steps, as soon as a part of it is done."""
+
+    def __init__(self, cluster: LocalCluster, *steps: str) -> None:
+        super().__init__()
+        self.cluster, self.steps = cluster, list(steps)
+        self.killed: list[int] = []
+
+    def step(self, title: str, total: int) -> Any:
+        def done(units: int) -> None:
+            for step in [step for step in self.steps if title.startswith(step)]:
+                self.steps.remove(step)
+                worker = next(iter(self.cluster.workers.values()))
+                self.killed.append(worker.pid)
+                os.kill(worker.pid, signal.SIGKILL)
+
+        return nullcontext(done)
+
+
+@pytest.mark.long
+def test_a_training_that_loses_workers_is_that_of_one_process(
+    local_cluster, trained_home, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(distributed, "POSTS_OF_PART", 250)
+    source = in_files(frames_of(trained_home.world), tmp_path / "tables", 3)
+    killer = Killer(local_cluster, "Encoding posts", "Building rows", "Profiling creators")
+    settings = settings_on(local_cluster, tmp_path / "home")
+    trained = train(settings, str(source), killer)
+    assert len(set(killer.killed)) == 3
+    assert killer.steps == []
+    mine, theirs = trained_home.trained.bundle, trained.bundle
+    same_index(mine.index, theirs.index, tmp_path)
+    assert theirs.manifest.data["posts"] == mine.manifest.data["posts"]
+    assert np.array_equal(mine.projection.matrix, theirs.projection.matrix)
+    assert theirs.manifest.kind == "outcomes"
+    assert b"127.0.0.1" not in theirs.model.conversions.text.encode()
+    assert list((tmp_path / "home" / "cluster").iterdir()) == []
+
+
+@pytest.mark.long
+def test_trees_grown_together_foretell_as_well_as_other_seeds(local_cluster, gate_known, tmp_path):
+    """Noise is how far held-out deviances of one process lie apart with other seeds."""
+    rows = labelled_rows(gate_known)
+    split, candidates = split_by_time(rows), draw_candidates(gate_known, rows, 0)
+    test = rows.take(split.test)
+
+    def judged(grow: Grow, seed: int) -> float:
+        params = FitParams(seed=seed, threads=1)
+        model = fit_before_test(rows, candidates, split, params, grow).model
+        return float(deviances(test.labels, model.predict(test.matrix, chosen=True).rate).mean())
+
+    alone = [judged(grow_here, seed) for seed in range(6)]
+    noise = max(alone) - min(alone)
+    with connected(local_cluster.scheduler_address, tmp_path) as workers:
+        together = [judged(workers.grow, seed) for seed in range(2)]
+    assert abs(np.mean(together) - np.mean(alone)) <= noise
+
+
+@pytest.mark.long
+def test_trees_are_grown_again_where_a_worker_is_lost(local_cluster, tmp_path):
+    rng = np.random.default_rng(0)
+    sample = Sample(rng.normal(size=(2_000, len(FEATURE_NAMES))), rng.poisson(1.0, 2_000) * 1.0)
+    options = FitParams(threads=1).lightgbm("poisson")
+
+    def kill() -> None:
+        os.kill(next(iter(local_cluster.workers.values())).pid, signal.SIGKILL)
+
+    with connected(local_cluster.scheduler_address, tmp_path) as workers:
+        timer = threading.Timer(1.0, kill)
+        timer.start()
+        booster = workers.grow(options, sample, 3_000)
+        timer.join()
+    assert booster.num_trees() == 3_000
+
+
+@pytest.mark.long
+def test_workers_of_other_code_or_another_disk_are_refused(local_cluster, tmp_path, monkeypatch):
+    from training import distributed_cluster
+
+    address = local_cluster.scheduler_address
+    monkeypatch.setattr(distributed_cluster, "versions", lambda: {"code": "other", "numpy": "1.0"})
+    with (
+        pytest.raises(ClusterError, match=r"numpy .* there, 1\.0 here"),
+        connected(address, tmp_path),
+    ):
+        pass

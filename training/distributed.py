@@ -34,7 +34,15 @@ from features.facts import (
     posts_of_deals,
 )
 from features.readings import TextRules
-from features.schemas import FAULTS_SHOWN, DataError, Fault, InvalidTables, PostsElsewhere, Tables
+from features.schemas import (
+    FAULTS_SHOWN,
+    ClusterError,
+    DataError,
+    Fault,
+    InvalidTables,
+    PostsElsewhere,
+    Tables,
+)
 from features.table_files import find_tables
 from features.tables import read_tables
 from features.text import Encoder, VectorCache, embed_texts, save_encoder
@@ -86,10 +94,15 @@ def cluster_of(settings: TrainingSettings, report: Reporter) -> Iterator[Cluster
     """The cluster whose scheduler the settings name, with a folder for one run.
 
     Raises:
-        ClusterError: It is away, or not fit.
+        ClusterError: Dask is not installed, or the cluster is away or not fit.
     """
-    from training.distributed_cluster import connected  # Dask, which is an extra
-
+    try:
+        from training.distributed_cluster import connected
+    except ImportError as error:
+        raise ClusterError(
+            f"CREATORFIT_SCHEDULER is set, but {error.name} is not installed: "
+            "python -m pip install --constraint constraints.txt --editable '.[train,distributed]'"
+        ) from error
     shared = settings.home.resolve() / "cluster"
     shared.mkdir(parents=True, exist_ok=True)
     with (

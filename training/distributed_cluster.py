@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from functools import cache
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
+from time import sleep
 from typing import Any, TypeVar
 
 import dask
@@ -32,6 +35,7 @@ from models.stage import Sample
 CONNECT_SECONDS = 10
 WORKERS_SECONDS = 60  # how long the first worker, or one that was lost, is waited for
 LOOK_SECONDS = 1.0  # how often it is looked whether all are still there
+LOOKS = 5  # before a failure is taken for one that no lost worker explains
 ATTEMPTS = 4  # at one model: every worker that is lost costs one
 ROWS_OF_WORKER = 100  # fewer are not worth a worker: LightGBM looks for cuts in each one's rows
 
@@ -230,7 +234,7 @@ class DaskWorkers:
             try:
                 return _until(fitting, lambda: set(before) <= set(self._client.ncores()))
             except (lgb.basic.LightGBMError, KilledWorker, CancelledError):
-                if set(before) <= set(self._client.ncores()):
+                if not self._lost(before):
                     raise
             finally:
                 if not fitting.done():
@@ -238,6 +242,14 @@ class DaskWorkers:
             left = sorted(set(before) & set(self._client.ncores()))
             self._client.restart_workers(left, raise_for_error=False)
         return None
+
+    def _lost(self, workers: Sequence[str]) -> bool:
+        """Whether one of some workers is no longer there; the scheduler may be slow to see it."""
+        for _ in range(LOOKS):
+            if not set(workers) <= set(self._client.ncores()):
+                return True
+            sleep(LOOK_SECONDS)
+        return False
 
 
 def _until(fitting: Future[lgb.Booster], all_there: Callable[[], bool]) -> lgb.Booster:
@@ -270,21 +282,24 @@ def _fit(
     told: dict[str, Any] = {}
     if check is not None:
         # All rows to every worker: each stops by what it sees, and they must stop together.
-        told["eval_set"] = [(everywhere(check.matrix), everywhere(check.target))]
+        told["eval_X"], told["eval_y"] = (everywhere(check.matrix),), (everywhere(check.target),)
         if check.weight is not None:
             told["eval_sample_weight"] = [everywhere(check.weight)]
         told["callbacks"] = [lgb.early_stopping(patience, verbose=False)]
     chosen = {NAMES.get(name, name): value for name, value in options.items()}
     chosen.pop("num_threads", None)  # each worker has its own
     model = DaskLGBMRegressor(client=client, n_estimators=rounds, tree_learner="data", **chosen)
-    model.fit(
-        spread(sample.matrix),
-        spread(sample.target),
-        sample_weight=None if sample.weight is None else spread(sample.weight),
-        feature_name=list(FEATURE_NAMES),
-        categorical_feature=list(categorical),
-        **told,
-    )
+    with client.as_current(), warnings.catch_warnings(), redirect_stdout(StringIO()):
+        # It says so of its own default, and on stdout that it looks for ports.
+        warnings.filterwarnings("ignore", "Parameter n_jobs will be ignored", UserWarning)
+        model.fit(
+            spread(sample.matrix),
+            spread(sample.target),
+            sample_weight=None if sample.weight is None else spread(sample.weight),
+            feature_name=list(FEATURE_NAMES),
+            categorical_feature=list(categorical),
+            **told,
+        )
     return _alone(model.booster_)
 
 
