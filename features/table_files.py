@@ -272,6 +272,7 @@ def _read_parquet(data: bytes, file: str, table: str) -> RawPart:
                 reason = f"column {name!r} stands there more than once; leave one"
                 raise Unusable("duplicate_column", reason, value=name)
         read = pq.ParquetFile(pa.BufferReader(data)).read(columns=known)
+        read.validate(full=True)  # that texts are UTF-8, which Parquet does not make sure of
         columns = {name: read.column(name).combine_chunks() for name in known}
     except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         first = str(error).splitlines()[0] if str(error) else type(error).__name__

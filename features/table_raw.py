@@ -114,7 +114,7 @@ def plain(values: ArrowArray | Sequence[Any], index: int) -> Any:
         try:
             value = value.as_py()
         except (ValueError, OverflowError):  # a time that no calendar holds
-            value = f"{value.type} {value.cast(pa.int64()).as_py()}"
+            value = f"{value.type} {value.value}"
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if value is None or isinstance(value, str | bool | int | float):

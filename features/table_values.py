@@ -144,11 +144,13 @@ def _kind_of(value: Any) -> str:
 
 
 def _plain_array(raw: ArrowArray) -> ArrowArray:
-    """The array without dictionaries, extensions and 32-bit text offsets."""
+    """The array without dictionaries, extensions, half floats and 32-bit text offsets."""
     if isinstance(raw, pa.ExtensionArray):
         raw = raw.storage
     if isinstance(raw, pa.DictionaryArray):
         raw = raw.dictionary_decode()
+    if pa.types.is_float16(raw.type):  # which Arrow compares with nothing
+        raw = raw.cast(pa.float32())
     if pa.types.is_string(raw.type) or pa.types.is_string_view(raw.type):
         raw = raw.cast(pa.large_string())
     return raw
@@ -221,7 +223,7 @@ def _read_booleans(raw: ArrowArray, as_text: bool) -> Values:
         yes = _mask(pc.is_in(lower, pa.array(["true", "1"], pa.large_string())))
         no = _mask(pc.is_in(lower, pa.array(["false", "0"], pa.large_string())))
     elif pa.types.is_integer(raw.type) or pa.types.is_floating(raw.type):
-        yes, no = (_mask(pc.equal(raw, pa.scalar(value))) for value in (1, 0))
+        yes, no = (_mask(pc.equal(raw, pa.scalar(value, raw.type))) for value in (1, 0))
     else:
         return _all_wrong(raw, pa.bool_())
     return Values(pa.array(yes, mask=~(yes | no)), _found("wrong_type", _valid(raw) & ~(yes | no)))

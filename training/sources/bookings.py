@@ -182,7 +182,7 @@ def _parquet(path: Path) -> list[tuple[int, _Record]]:
     data = read_bytes(path, NAME)
     try:
         rows = pq.read_table(pa.BufferReader(data)).to_pylist()
-    except (pa.ArrowException, OSError, ValueError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError, LookupError) as error:
         reason = f"the file is not Parquet, or is damaged ({str(error).splitlines()[0]})"
         refuse([Fault(NAME, str(path), None, None, None, "damaged_file", reason)])
         raise
@@ -251,6 +251,8 @@ def _written(value: Any) -> str:
 def _number(raw: Any, text: str, reading: Reading) -> float | int:
     if isinstance(raw, int | float | Decimal) and not isinstance(raw, bool):
         value = Decimal(str(raw))
+        if not value.is_finite():
+            raise Unreadable("wrong_type", "not a number; write it such as 1234.50")
     else:
         # What was told is the export's decimal mark: here it decides where nothing else does.
         told = None if reading.decimal == "auto" else reading.decimal

@@ -74,7 +74,7 @@ def read_events(files: Sequence[tuple[str, str]], reading: Reading) -> Export:
     unpriced = 0
     for file, row, event in found:
         name = event.get("event_name")
-        if name not in _READ:
+        if not isinstance(name, str) or name not in _READ:
             others["other event"] += 1
             continue
         try:

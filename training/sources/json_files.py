@@ -100,6 +100,9 @@ def read_answers(
         reason = f"the file is not JSON here ({error.msg}); was it cut off?"
         value = shown(text[error.pos : error.pos + 40].split("\n")[0])
         faults.append(Fault(source, file, line, None, value, "damaged_file", reason))
+    except (RecursionError, ValueError) as error:  # nested too deeply, or a number too long
+        reason = f"the file is no answer of a platform ({error}); save the answer again"
+        faults.append(Fault(source, file, None, None, None, "damaged_file", reason))
     return answers
 
 
