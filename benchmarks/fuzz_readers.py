@@ -7,8 +7,9 @@ Samples from `tests/`, in every format that is read, are changed (`mutations`) a
 of the contract one by one and as a folder, plans of bookings, every source of `training import`,
 and the values people write. Whoever reads a file accepts it, or refuses it with an error of
 `features.schemas`; whatever else is raised, warned of, or takes over ten seconds has escaped and is
-printed. Of what is accepted it must hold too that written and read again it is the same, and that
-the same import goes through a second time. An input is made of the seed and its number alone.
+printed. Of a tenth of what is accepted it must hold too that written and read again it is the same,
+that an import wrote what keeps the contract, and that it goes through a second time. An input is
+made of the seed and its number alone.
 """
 
 from __future__ import annotations
@@ -260,8 +261,8 @@ def _source(name: str, *samples: str, kind: Kind = "json") -> Callable[[Random, 
         )
         run = source_of(name).run
         run(request, _Silent())
-        _stands(request.out)
         if random.random() < AGAIN:
+            _stands(request.out)
             run(request, _Silent())
             _stands(request.out)
 

@@ -29,7 +29,16 @@ from typing import Annotated, Any, Literal, Self
 import pandas as pd
 import pycountry
 from langcodes import tag_is_valid
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    WithJsonSchema,
+    model_validator,
+)
 
 PLATFORMS = (
     "instagram",
@@ -415,6 +424,16 @@ def _checked(test: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _written(pattern: str) -> WithJsonSchema:
+    """How a code is written, for the API's own description; `_checked` knows which there are."""
+    return WithJsonSchema({"type": "string", "pattern": pattern})
+
+
+def _whole(value: object) -> object:
+    """A number without a fraction as an integer: JSON, and many who write it, know no other."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 CODE_TESTS = {"country": is_country, "currency": is_currency, "language": is_language}
 CODE_NAMES = {
     "country": "an ISO 3166-1 alpha-2 country, such as US",
@@ -432,10 +451,11 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
 
-Name = Annotated[str, Field(min_length=1, max_length=200)]
-Country = Annotated[str, _checked("country")]
-Language = Annotated[str, _checked("language")]
-Currency = Annotated[str, _checked("currency")]
+# Blanks around a text are taken off before it is measured, which the patterns tell whoever writes.
+Name = Annotated[str, Field(min_length=1, max_length=200, json_schema_extra={"pattern": r"\S"})]
+Country = Annotated[str, _checked("country"), _written(r"^[A-Z]{2}$")]
+Language = Annotated[str, _checked("language"), _written(r"^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*$")]
+Currency = Annotated[str, _checked("currency"), _written(r"^[A-Z]{3}$")]
 Platform = Literal[
     "instagram", "youtube", "tiktok", "twitch", "x", "facebook", "pinterest", "blog", "other"
 ]
@@ -487,7 +507,9 @@ class Filters(_Strict):
     countries: Annotated[tuple[Country, ...], Field(max_length=250)] = ()
     languages: Annotated[tuple[Language, ...], Field(max_length=100)] = ()
     niches: Annotated[tuple[Name, ...], Field(max_length=50)] = ()
-    last_posted_in_days: Annotated[int, Field(ge=1, le=3650, strict=True)] | None = None
+    last_posted_in_days: (
+        Annotated[int, Field(ge=1, le=3650, strict=True), BeforeValidator(_whole)] | None
+    ) = None
     accepts_gifting: StrictBool | None = None
     exclude_creators: Annotated[tuple[Name, ...], Field(max_length=10_000)] = ()
     exclude_sponsored_by: Annotated[tuple[Name, ...], Field(max_length=1_000)] = ()
@@ -513,7 +535,10 @@ class Brief(_Strict):
     """What a brand asks for (the contract, section 2)."""
 
     brand: Brand
-    query: Annotated[str, Field(min_length=3, max_length=4_000)]
+    query: Annotated[
+        str,
+        Field(min_length=3, max_length=4_000, json_schema_extra={"pattern": r"\S[\s\S]+\S"}),
+    ]
     objective: Objective = "conversion_rate"
     filters: Filters = Filters()
     audience: Annotated[tuple[AudienceNeed, ...], Field(max_length=50)] = ()
@@ -537,7 +562,7 @@ class Brief(_Strict):
             "known, drawn by chance and marked",
         ),
     ] = 0.0
-    limit: Annotated[int, Field(ge=1, le=500, strict=True)] = 20
+    limit: Annotated[int, Field(ge=1, le=500, strict=True), BeforeValidator(_whole)] = 20
     explain: StrictBool = True
 
 
@@ -557,8 +582,10 @@ class MaxShare(_Strict):
 class Constraints(_Strict):
     """What a plan has to keep beside the budget."""
 
-    min_creators: Annotated[int, Field(ge=0, le=500, strict=True)] = 0
-    max_creators: Annotated[int, Field(ge=1, le=500, strict=True)] | None = None
+    min_creators: Annotated[int, Field(ge=0, le=500, strict=True), BeforeValidator(_whole)] = 0
+    max_creators: (
+        Annotated[int, Field(ge=1, le=500, strict=True), BeforeValidator(_whole)] | None
+    ) = None
     max_share: MaxShare = MaxShare()
     must_have: Annotated[tuple[Name, ...], Field(max_length=500)] = ()
     never: Annotated[tuple[Name, ...], Field(max_length=10_000)] = ()

@@ -63,7 +63,7 @@ def relaxations(bundle: Bundle, brief: Brief, scored: Scored, pool: Pool) -> tup
     for change, near in zip(changes, looked_at, strict=True):
         rows = np.searchsorted(come.places, near)
         then = _cost_per_conversion(come.costs.cost[rows], come.conversions[rows])
-        times = None if now is None or then is None else then / now
+        times = None if not now or then is None else then / now
         count = len(change.newcomers)
         text = f"{change.words}: {count:,} more {'creator' if count == 1 else 'creators'}"
         if times is not None:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from http import HTTPStatus
 from typing import TypedDict
 
@@ -30,6 +31,7 @@ from service.limits import REFUSALS, Limits, LimitsMiddleware
 from service.guard import guard
 from service.keyring import Keyring
 from service.problems import problem
+from service.openapi import describe, operation_id
 from service.recorder import Recorder
 from service.reload import ModelHolder
 from service.routes import router
@@ -110,7 +112,9 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
         responses=REFUSALS,
+        generate_unique_id_function=operation_id,
     )
+    app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.add_middleware(LimitsMiddleware, limits=limits)
     app.include_router(page_router)
     app.include_router(export_router)

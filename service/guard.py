@@ -6,19 +6,16 @@ Knows nothing of how a key is checked, nor of what routes answer.
 from __future__ import annotations
 
 import logging
-import re
 import time
-from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from features.schemas import CreatorfitError, StoreError
 from features.store import open_store
-from service.access import NEEDS, Access
+from service.access import Access
 from service.headers import SafeHeaders
 from service.loopback import is_loopback
-from service.problems import PROBLEM_JSON
 from service.settings import ServiceSettings
 
 log = logging.getLogger("creatorfit.access")
@@ -67,7 +64,7 @@ def check_address(settings: ServiceSettings, host: str) -> None:
 
 
 def guard(app: FastAPI, settings: ServiceSettings) -> None:
-    """Put the middleware of this page before an application, and say so in its description."""
+    """Put the middleware of this page before an application."""
     app.add_middleware(Access, settings=settings)
     if settings.cors_origins:
         app.add_middleware(
@@ -78,40 +75,3 @@ def guard(app: FastAPI, settings: ServiceSettings) -> None:
             expose_headers=["Content-Disposition", "Retry-After"],
         )
     app.add_middleware(SafeHeaders)
-    plain = app.openapi
-
-    def described() -> dict[str, Any]:
-        return app.openapi_schema or _describe(plain())
-
-    app.openapi = described  # type: ignore[method-assign]
-
-
-def _describe(spec: dict[str, Any]) -> dict[str, Any]:
-    """Say in an OpenAPI description which routes need a key, and how they refuse."""
-    spec["components"]["securitySchemes"] = {
-        "key": {
-            "type": "http",
-            "scheme": "bearer",
-            "description": "An API key, made by `python -m service keys create`. Asked for on "
-            "every address but loopback, unless the service is set otherwise.",
-        }
-    }
-    for (method, template), need in NEEDS.items():
-        path = re.sub(r":\w+}", "}", template)  # OpenAPI knows no converters
-        operation = spec["paths"].get(path, {}).get(method.lower())
-        if need is None or operation is None:
-            continue
-        operation["security"] = [{"key": []}]
-        operation["responses"] |= {
-            "401": _refused("No API key, or none that is taken"),
-            "403": _refused(f"The key is not of scope `{need}`"),
-            "429": _refused("The key asks too often; `Retry-After` says when to ask again"),
-        }
-    return spec
-
-
-def _refused(told: str) -> dict[str, Any]:
-    return {
-        "description": told,
-        "content": {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-    }

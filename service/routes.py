@@ -15,21 +15,26 @@ from service.reload import ModelHolder, Served
 
 router = APIRouter()
 
-PROBLEMS = {
+PROBLEMS: dict[int | str, dict[str, Any]] = {
     404: {"model": wire.Problem, "description": "No creator of that id"},
+    415: {"model": wire.Problem, "description": "The body is not said to be JSON"},
     422: {"model": wire.Problem, "description": "A field is wrong; `errors` names it"},
     503: {"model": wire.Problem, "description": "There is no model to answer with yet"},
 }
 
 # What may go wrong with a brief that is sent.
 ASKED: dict[int | str, dict[str, Any]] = {
-    400: {"model": wire.Problem},
+    400: {"model": wire.Problem, "description": "The body is no JSON"},
+    415: PROBLEMS[415],
     422: PROBLEMS[422],
     503: PROBLEMS[503],
 }
 
+# And with a creator that is asked for.
+SHOWN: dict[int | str, dict[str, Any]] = {status: PROBLEMS[status] for status in (404, 422, 503)}
+
 # Ids may hold slashes (some are URLs), so their routes take the rest of the path, the longer first.
-CreatorId = Annotated[str, Path(min_length=1, max_length=200, examples=["c0001"])]
+CreatorId = Annotated[str, Path(min_length=1, max_length=200, examples=["c000017"])]
 
 
 def holder_of(request: Request) -> ModelHolder:
@@ -83,9 +88,7 @@ def plan(
     return wire.portfolio(recommendation_id, served, found)
 
 
-@router.get(
-    "/v1/creators/{creator_id:path}/similar", summary="Lookalikes", responses={404: PROBLEMS[404]}
-)
+@router.get("/v1/creators/{creator_id:path}/similar", summary="Lookalikes", responses=SHOWN)
 def get_similar(
     request: Request, creator_id: CreatorId, limit: Annotated[int, Query(ge=1, le=500)] = 20
 ) -> wire.SimilarResponse:
@@ -94,9 +97,7 @@ def get_similar(
     return wire.similar(creator_id, served, describe.similar(served.bundle, creator_id, limit))
 
 
-@router.get(
-    "/v1/creators/{creator_id:path}", summary="A creator's profile", responses={404: PROBLEMS[404]}
-)
+@router.get("/v1/creators/{creator_id:path}", summary="A creator's profile", responses=SHOWN)
 def get_creator(request: Request, creator_id: CreatorId) -> wire.CreatorResponse:
     """Show a creator: niche mix, signals, past sponsorships, recent posts."""
     served = _served(request)

@@ -27,7 +27,7 @@ from service import wire, wire_allocation, wire_outcomes
 from service.access import caller_of
 from service.recorder import Recorder
 from service.reload import ModelHolder
-from service.routes import holder_of
+from service.routes import ASKED, holder_of
 
 router = APIRouter()
 
@@ -56,7 +56,8 @@ def _store(request: Request) -> Store:
     "/v1/outcomes",
     summary="Tell what came of collaborations",
     responses={
-        400: {"model": wire.Problem},
+        400: ASKED[400],
+        415: ASKED[415],
         422: {"model": wire.Problem, "description": "Rows at fault: all are named, none is kept"},
         503: NOT_KEPT,
     },

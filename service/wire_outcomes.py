@@ -14,6 +14,8 @@ from features.outcomes import FROM_ANSWER, TABLE
 from features.schemas import DEFAULT_RESOLVE_DAYS, TABLES, Budget
 from features.store import Kept, Written
 from features.store_campaigns import CampaignLine
+from features.table_rules import INTEGER_BELOW
+from features.table_values import TEXT_CHARACTERS_AT_MOST
 from models.campaign import Campaign, CreatorResult
 from service.wire import ForecastWire, IntervalWire, Wire, moment
 
@@ -35,8 +37,8 @@ EXAMPLE_OUTCOME: dict[str, Any] = {
 }
 
 _JSON_TYPES: dict[str, dict[str, Any]] = {
-    "text": {"type": "string"},
-    "integer": {"type": "integer", "minimum": 0},
+    "text": {"type": "string", "maxLength": TEXT_CHARACTERS_AT_MOST, "pattern": r"^[^\x00]*$"},
+    "integer": {"type": "integer", "minimum": 0, "exclusiveMaximum": INTEGER_BELOW},
     "number": {"type": "number", "minimum": 0},
     "time": {"type": "string", "format": "date-time"},
 }
@@ -61,6 +63,8 @@ def _outcome_schema() -> dict[str, Any]:
         said = {"description": _MEANS[name]} if name in _MEANS else {}
         kind = _JSON_TYPES[column.type]
         properties[name] = kind | said
+        if kind["type"] == "string" and column.required:
+            properties[name]["minLength"] = 1
         if not column.required:
             properties[name] = {"anyOf": [kind, {"type": "null"}]} | said
     required = [n for n, c in TABLES[TABLE].items() if c.required and n not in FROM_ANSWER]

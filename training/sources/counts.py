@@ -9,6 +9,7 @@ import re
 import unicodedata
 from decimal import Decimal
 
+from features.table_rules import INTEGER_BELOW
 from training.sources.events import Decimals
 from training.sources.values import Mark, Unreadable, plain, read_amount
 
@@ -59,7 +60,7 @@ def read_count(text: str, decimal: Decimals = "auto", usual: Mark | None = None)
     found = _SHORT.fullmatch(bare)
     if found is None:
         if _GROUPED.fullmatch(bare):
-            return int(re.sub(r"\D", "", bare))
+            return _whole(Decimal(re.sub(r"\D", "", bare)))
         return _whole(read_amount(bare, decimal, usual).value)
     if found["word"] not in _FACTOR:
         known = "K, M, Mio, Tsd, Mrd"
@@ -72,4 +73,6 @@ def _whole(value: Decimal) -> int:
         raise Unreadable("wrong_type", "a count is a whole number")
     if value < 0:
         raise Unreadable("out_of_range", "a count is not below 0")
+    if value >= INTEGER_BELOW:
+        raise Unreadable("out_of_range", "a count is below 2**53, which is what tables hold")
     return int(value)

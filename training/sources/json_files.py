@@ -174,8 +174,6 @@ class Item:
         if value is None:
             return None
         if isinstance(value, str):
-            if value.isascii() and value.isdecimal():  # as the platforms write it
-                return int(value)
             try:
                 return read_count(value)
             except Unreadable as error:
