@@ -27,11 +27,11 @@ from features.schemas import (
     UnknownOutcome,
 )
 from features.store import Store, open_store
-from service.limits import REFUSALS, Limits, LimitsMiddleware
 from service.guard import guard
 from service.keyring import Keyring
-from service.problems import problem
+from service.limits import REFUSALS, Limits, LimitsMiddleware
 from service.openapi import describe, operation_id
+from service.problems import problem
 from service.recorder import Recorder
 from service.reload import ModelHolder
 from service.routes import router

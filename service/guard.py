@@ -1,4 +1,4 @@
-"""Puts before the application who may come in and what every answer says, and describes it.
+"""Puts before the application who may come in and what every answer says.
 
 Knows nothing of how a key is checked, nor of what routes answer.
 """

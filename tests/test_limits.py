@@ -6,12 +6,12 @@ import threading
 
 import pytest
 from fastapi.testclient import TestClient
+from tests.serving import wait_until
 
 from service.app import create_app
 from service.limits import Limits, LimitsMiddleware, cores, kind_of
 from service.settings import ServiceSettings
 from service.wire import EXAMPLE_BRIEF, EXAMPLE_PLAN
-from tests.serving import wait_until
 
 # The kind of every route of the API: a new one has to be thought of here.
 KINDS = {
