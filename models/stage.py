@@ -1,6 +1,8 @@
 """One LightGBM model as its own text: what every learned part of a prediction is made of.
 
-Knows nothing of what it predicts, nor of where its trees are grown but here.
+Small trees, as those that are grown for `conversion` and `choice`, answer from tables (`trees`),
+larger ones by LightGBM, which is loaded where it is needed: with the scikit-learn that it brings it
+takes 0.9 s, and a service needs neither. Knows nothing of what it predicts, nor of where its trees are grown but here.
 """
 
 from __future__ import annotations
@@ -8,13 +10,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
 
-import lightgbm as lgb
 import numpy as np
 
 from features.catalogue import FEATURE_NAMES
 from features.windows import Floats
+from models.trees import Trees, read_trees
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 # With the trees' sizes LightGBM reads them on several threads, and a text that is none ends the
 # process there; without, the same text is an error that is caught.
@@ -23,10 +29,14 @@ _TREE_SIZES = re.compile("^tree_sizes=.*\n", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Stage:
-    """One LightGBM model, kept as its own text format."""
+    """One LightGBM model, kept as its own text format.
+
+    Attributes:
+        trees: The same as tables; None where its trees are too large for that.
+    """
 
     text: str
-    booster: lgb.Booster = field(repr=False, compare=False)
+    trees: Trees | None = field(repr=False, compare=False)
 
     @classmethod
     def from_text(cls, text: str) -> Stage:
@@ -35,8 +45,22 @@ class Stage:
         Raises:
             ValueError: It is none.
         """
+        stage = cls(text, read_trees(text))
+        if stage.trees is None:
+            _ = stage.booster  # so that what is damaged is found now
+        return stage
+
+    @cached_property
+    def booster(self) -> lgb.Booster:
+        """LightGBM's own.
+
+        Raises:
+            ValueError: It is no model.
+        """
+        import lightgbm as lgb
+
         try:
-            return cls(text, lgb.Booster(model_str=_TREE_SIZES.sub("", text, count=1)))
+            return lgb.Booster(model_str=_TREE_SIZES.sub("", self.text, count=1))
         except lgb.basic.LightGBMError as error:
             raise ValueError(f"no LightGBM model: {error}") from error
 
@@ -44,6 +68,8 @@ class Stage:
         """Logarithm of the expected value, ``(n,)``."""
         if len(matrix) == 0:  # LightGBM takes no empty matrix
             return np.zeros(0)
+        if self.trees is not None:
+            return self.trees.predict(matrix)
         out: Floats = np.asarray(self.booster.predict(matrix, raw_score=True), dtype=np.float64)
         return out
 
@@ -51,6 +77,8 @@ class Stage:
         """SHAP values and, last, the base: ``(n, n_features + 1)``, rows sum to `log_mean`."""
         if len(matrix) == 0:
             return np.zeros((0, matrix.shape[1] + 1))
+        if self.trees is not None:
+            return self.trees.contributions(matrix)
         out: Floats = np.asarray(self.booster.predict(matrix, pred_contrib=True), dtype=np.float64)
         return out
 
@@ -102,6 +130,8 @@ def grow_here(
     categorical: Sequence[str] = (),
 ) -> lgb.Booster:
     """Grow trees in this process; arguments as for `Grow`."""
+    import lightgbm as lgb
+
     data = lgb.Dataset(
         sample.matrix,
         sample.target,
