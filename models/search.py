@@ -77,6 +77,9 @@ class Search:
             allowed[eligible] = True
             selector = faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))
             params = faiss.SearchParameters(sel=selector)
+        # One query is one thread's work: the others of a team would only spin until it is done,
+        # on the cores of other requests. The setting is the calling thread's own.
+        faiss.omp_set_num_threads(1)
         _, found = self.index.search(query[np.newaxis], limit, params=params)
         places: Ints = np.sort(found[0][found[0] >= 0]).astype(np.int64)
         return places

@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from math import factorial
 from typing import Any
 
@@ -95,7 +96,7 @@ class Tree:
         words, bounds = numbers("cat_threshold", np.uint32), numbers("cat_boundaries", np.int64)
         sets = [
             np.flatnonzero(np.unpackbits(words[start:stop].view(np.uint8), bitorder="little"))
-            for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
+            for start, stop in pairwise(bounds.tolist())
         ]
         return cls(
             feature=numbers("split_feature", np.int64),
@@ -154,7 +155,7 @@ class Trees:
             for bit, (feature, decision) in enumerate(
                 zip(tree.feature.tolist(), tree.decision.tolist(), strict=True)
             ):
-                threshold, members = float(tree.threshold[bit]), ()
+                threshold, members = float(tree.threshold[bit]), tuple[float, ...]()
                 if decision & CATEGORICAL:
                     members = tuple(tree.categories[int(threshold)].tolist())
                     threshold = 0.0
@@ -283,11 +284,9 @@ def _add_leaves(
         for other in range(width):
             if other != one:
                 zero, first = share[:, other, np.newaxis], follows[:, other]
-                powers = [
-                    (powers[k] * zero if k < len(powers) else 0.0)
-                    + (powers[k - 1] * first if k else 0.0)
-                    for k in range(len(powers) + 1)
-                ]
+                missed = [power * zero for power in powers] + [np.zeros_like(powers[0])]
+                known = [np.zeros_like(powers[0])] + [power * first for power in powers]
+                powers = [left + right for left, right in zip(missed, known, strict=True)]
         weight = [factorial(k) * factorial(width - 1 - k) / factorial(width) for k in range(width)]
         total = sum(w * power for w, power in zip(weight, powers, strict=True))
         given[:, :, one] = value[:, np.newaxis] * (follows[:, one] - share[:, [one]]) * total

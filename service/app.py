@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from threadpoolctl import threadpool_limits
 
 from features.schemas import (
     BriefError,
@@ -90,13 +91,16 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
             asyncio.to_thread(holder.refresh), asyncio.to_thread(_prepare, store, keyring)
         )
         polling = asyncio.create_task(holder.poll())
-        yield {
-            "holder": holder,
-            "store": store,
-            "recorder": recorder,
-            "limits": limits,
-            "keyring": keyring,
-        }
+        # A request is one thread's work, and several are answered at once: products of matrices
+        # that each took every core would wait for one another.
+        with threadpool_limits(1, user_api="blas"):
+            yield {
+                "holder": holder,
+                "store": store,
+                "recorder": recorder,
+                "limits": limits,
+                "keyring": keyring,
+            }
         polling.cancel()
         with suppress(asyncio.CancelledError):
             await polling
