@@ -25,6 +25,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from benchmarks.running import resident_mb
 from features.catalogue import FEATURE_NAMES
 from features.creator import CreatorNumbers
 from features.facts import NO_BRAND, Asks, tier_code
@@ -319,13 +320,6 @@ def sizes(index: Path) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda one: -one[1]))
 
 
-def resident_mb() -> tuple[float, float]:
-    """Memory of this process: its own, and of files that it shares with others."""
-    said = Path(f"/proc/{os.getpid()}/status").read_text()
-    own = {line.split(":")[0]: int(line.split()[1]) for line in said.splitlines() if " kB" in line}
-    return own["RssAnon"] / 1024, own["RssFile"] / 1024
-
-
 def main() -> None:
     """Make the catalogue, and print its size."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -340,11 +334,11 @@ def main() -> None:
     started = time.perf_counter()
     make(bundles.load(given.bundle), given.bundle, given.out, size, given.seed)
     print(f"SIMULATED: {size.creators:,} creators in {time.perf_counter() - started:,.0f} s")
-    own, shared = resident_mb()
+    own, shared = resident_mb(os.getpid())
     started = time.perf_counter()
     loaded = bundles.load(given.out)
     seconds = time.perf_counter() - started
-    own_after, shared_after = resident_mb()
+    own_after, shared_after = resident_mb(os.getpid())
     print(f"loaded and checked in {seconds:.1f} s: {len(loaded.index):,} creators")
     print(
         f"memory it added: {own_after - own:,.0f} MB of its own, "

@@ -1,20 +1,27 @@
 """What a recommendation costs, against the least it could cost and against the obvious way.
 
-    python -m benchmarks.requests BUNDLE [--rounds 40] [--limit 50] [--obvious]
-        [--url http://127.0.0.1:8000 --clients 8 --seconds 20] [--json]
+    python -m benchmarks.requests BUNDLE [--rounds 40] [--limit 50] [--obvious] [--before CHECKOUT]
+        [--http --clients 8 --seconds 20] [--repeat 3] [--json]
 
-BUNDLE is a folder that training wrote, such as one in var/bundles. Every brief is new, so each way
-encodes it. In turns, within one run:
+BUNDLE is a folder that training wrote, such as one in var/bundles, or one of `benchmarks.crowd`.
+Every brief is new, so each way encodes it. In turns, within one run:
 
 - ours: `ranker.answer` and its JSON;
 - the floor: the bare primitives on the same sizes, one after the other: one pass of the encoder,
   one pass of numpy over all creators' search vectors, LightGBM's own predict on the final rows by
-  each of its models, its SHAP values on the rows returned, and the JSON of the answer;
+  each of its models, its SHAP values on the rows returned, and the JSON of the answer. On one
+  thread and on all cores: the quicker of the two counts;
+- the same floor with `models.trees` in LightGBM's place, which is the harder one;
 - with `--obvious`, the way one would write first: sentence-transformers' encode, a filter of
-  pandas, scikit-learn's wrapper of LightGBM on all who pass, and `mlflow.pyfunc` predict.
+  pandas, scikit-learn's wrapper of LightGBM on all who pass, and `mlflow.pyfunc` predict;
+- with `--before`, the same briefs by an earlier version of this code that reads the same bundle.
 
-With `--url`, the same briefs over HTTP by wrk from Debian's packages, against a service that runs
-on the same bundle, beside the floor computed by as many threads.
+With `--http`, the real service is started on the bundle: seconds until it is ready, its memory, and
+the same briefs by wrk from Debian's packages, by one client and by several at once, beside the
+floor computed by as many threads.
+
+With `--repeat`, all of it so many times, each in a process of its own: medians, and the least and
+the greatest.
 """
 
 from __future__ import annotations
@@ -24,11 +31,13 @@ import itertools
 import json
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +46,8 @@ import orjson
 
 from benchmarks.machine import Spread, machine
 from benchmarks.sentences import LANGUAGES, SENTENCES
+from benchmarks.running import serving
+from features.encoders import cores
 from features.schemas import Brief
 from models import ranker
 from models.bundle import Bundle, load
@@ -74,8 +85,15 @@ def ours_of(bundle: Bundle) -> Way:
     return ours
 
 
-def floor_of(bundle: Bundle, limit: int) -> Way:
-    """The bare primitives, on rows and an answer made beforehand."""
+def floor_of(bundle: Bundle, limit: int, threads: int = 1, *, tables: bool = False) -> Way:
+    """The bare primitives, on rows and an answer made beforehand.
+
+    Args:
+        bundle: What they are of.
+        limit: Length of the list.
+        threads: Of LightGBM's prediction.
+        tables: `models.trees` instead of LightGBM.
+    """
     model = bundle.model
     assert isinstance(model, ConversionModel), "the benchmark needs a model that was learned"
     asked = Brief.model_validate(next(briefs(limit)))
@@ -85,7 +103,8 @@ def floor_of(bundle: Bundle, limit: int) -> Way:
     answer = {"pool": answered.recommendation.pool, "items": answered.recommendation.items}
     stages = [model.reach, model.clicks, model.conversions]
     stages.append(None if model.choice is None else model.choice.stage)
-    boosters = [stage.booster for stage in stages if stage is not None]
+    models = [stage for stage in stages if stage is not None]
+    boosters = [stage.booster for stage in models]
     vectors = bundle.search.index.reconstruct_n(0, len(bundle.search))
     query = vectors[0]
     wanted = min(CANDIDATES, len(vectors))
@@ -94,11 +113,18 @@ def floor_of(bundle: Bundle, limit: int) -> Way:
         bundle.encoder.encode([brief["query"]])
         product = vectors @ query
         np.argpartition(product, len(product) - wanted)
-        for booster in boosters:
-            booster.predict(matrix, raw_score=True)
         # Reasons are of the rate alone, or of the reach too, as the objective is.
-        for booster in boosters[1 if brief["objective"] == "conversion_rate" else 0 :]:
-            booster.predict(returned, pred_contrib=True)
+        explained = slice(1 if brief["objective"] == "conversion_rate" else 0, None)
+        if tables:
+            for stage in models:
+                stage.log_mean(matrix)
+            for stage in models[explained]:
+                stage.contributions(returned)
+            return orjson.dumps(answer)
+        for booster in boosters:
+            booster.predict(matrix, raw_score=True, num_threads=threads)
+        for booster in boosters[explained]:
+            booster.predict(returned, pred_contrib=True, num_threads=threads)
         return orjson.dumps(answer)
 
     return floor
@@ -158,6 +184,46 @@ def obvious_of(bundle: Bundle) -> Way:
         return str(best.to_json(orient="records"))
 
     return obvious
+
+
+EARLIER = """
+import json, pathlib, sys, time
+import orjson
+from features.schemas import Brief
+from models import ranker
+from models.bundle import load
+bundle = load(pathlib.Path(sys.argv[1]))
+print("ready", flush=True)
+for line in sys.stdin:
+    brief = json.loads(line)
+    began = time.perf_counter()
+    answer = ranker.answer(bundle, Brief.model_validate(brief)).recommendation
+    orjson.dumps({"pool": answer.pool, "items": answer.items})
+    print(time.perf_counter() - began, flush=True)
+"""
+
+
+@contextmanager
+def earlier(checkout: Path, folder: Path) -> Iterator[Way]:
+    """An earlier version of the code, in a process of its own; returns the seconds it took."""
+    with subprocess.Popen(
+        [sys.executable, "-c", EARLIER, str(folder.resolve())],
+        cwd=checkout,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        asked, told = process.stdin, process.stdout
+        told.readline()
+
+        def way(brief: dict[str, Any]) -> str:
+            asked.write(json.dumps(brief) + "\n")
+            asked.flush()
+            return told.readline()
+
+        yield way
+        asked.close()
 
 
 def in_turns(ways: dict[str, Way], rounds: int, limit: int) -> dict[str, list[float]]:
@@ -245,61 +311,93 @@ def by_threads(way: Way, clients: int, seconds: int, limit: int) -> Load:
 # ---------------------------------------------------------------- telling
 
 
-def told_of(seconds: dict[str, list[float]]) -> list[dict[str, Any]]:
-    """For each way its median time, and the ratio to the floor's: of the medians, and by brief."""
-    floor = np.array(seconds["floor"])
-    return [
-        {
-            "way": name,
-            "ms": statistics.median(took) * 1e3,
-            "ratio": statistics.median(took) / statistics.median(floor.tolist()),
-            "by_brief": asdict(Spread.of((np.array(took) / floor).tolist())),
-        }
-        for name, took in seconds.items()
-    ]
+def measured(given: argparse.Namespace) -> dict[str, float]:
+    """Every figure of one run, by its name."""
+    bundle = load(given.bundle)
+    ways = {
+        "floor, one thread": floor_of(bundle, given.limit),
+        "floor, all cores": floor_of(bundle, given.limit, cores()),
+        "floor, trees as tables": floor_of(bundle, given.limit, tables=True),
+        "ours": ours_of(bundle),
+    }
+    if given.obvious:
+        ways["obvious"] = obvious_of(bundle)
+    with ExitStack() as stack:
+        if given.before:
+            ways["before"] = stack.enter_context(earlier(given.before, given.bundle))
+        took = in_turns(ways, given.rounds, given.limit)
+    ms = {name: statistics.median(seconds) * 1e3 for name, seconds in took.items()}
+    floor = min(ms["floor, one thread"], ms["floor, all cores"])
+    told = {f"{name}, ms": value for name, value in ms.items()}
+    told["ours / floor"] = ms["ours"] / floor
+    told["ours / floor with trees as tables"] = ms["ours"] / ms["floor, trees as tables"]
+    told |= {
+        f"{name} / ours": ms[name] / ms["ours"] for name in ("obvious", "before") if name in ms
+    }
+    return told | (over_http(given, bundle, ways["floor, one thread"]) if given.http else {})
+
+
+def over_http(given: argparse.Namespace, bundle: Bundle, floor: Way) -> dict[str, float]:
+    """Figures of the real service: its start, its memory, its answers to wrk."""
+    told: dict[str, float] = {}
+    with serving(given.bundle, bundle) as service:
+        told["ready after, s"] = service.ready_s
+        by_wrk(service.url, 1, WARM, given.limit)
+        for clients in sorted({1, given.clients}):
+            # The cores are busy with clients: more threads for each would only wait for each other.
+            bare = by_threads(floor, clients, given.seconds, given.limit)
+            ours = by_wrk(service.url, clients, given.seconds, given.limit)
+            name = f"HTTP, {clients} at once"
+            told |= {
+                f"{name}: p50, ms": ours.p50 * 1e3,
+                f"{name}: p50 / floor's": ours.p50 / bare.p50,
+                f"{name}: p99, ms": ours.p99 * 1e3,
+                f"{name}: p99 / floor's": ours.p99 / bare.p99,
+                f"{name}: answers a second": ours.a_second,
+                f"{name}: failed": float(ours.failed),
+            }
+        own, shared = service.memory_mb()
+        told |= {"memory of its own, MB": own, "of files, shared, MB": shared}
+    return told
+
+
+def repeated(times: int) -> list[dict[str, float]]:
+    """The same command so many times, each in a process of its own."""
+    told = []
+    for _ in range(times):
+        command = [sys.executable, "-m", "benchmarks.requests", *sys.argv[1:]]
+        command += ["--repeat", "1", "--json"]
+        ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        told.append(json.loads(ran.stdout.splitlines()[-1])["runs"][0])
+    return told
 
 
 def main() -> None:
-    """Print the tables."""
+    """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--limit", type=int, default=50)
     parser.add_argument("--obvious", action="store_true")
-    parser.add_argument("--url")
+    parser.add_argument("--before", type=Path, help="a checkout of an earlier version")
+    parser.add_argument("--http", action="store_true")
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--seconds", type=int, default=20)
+    parser.add_argument("--repeat", type=int, default=1)
     parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
+    given = parser.parse_args()
     here = machine("lightgbm", "faiss-cpu", "numpy", "orjson", "fastapi")
-    bundle = load(options.bundle)
-    ways = {"floor": floor_of(bundle, options.limit), "ours": ours_of(bundle)}
-    if options.obvious:
-        ways["obvious"] = obvious_of(bundle)
-    rows = told_of(in_turns(ways, options.rounds, options.limit))
-    loads: dict[str, Load] = {}
-    if options.url:
-        asked = (options.clients, options.seconds, options.limit)
-        loads["floor"] = by_threads(ways["floor"], *asked)
-        loads["ours"] = by_wrk(options.url, *asked)
-    if options.json:
-        told = {name: asdict(load) for name, load in loads.items()}
-        sizes = {"creators": len(bundle.index), "candidates": CANDIDATES, "limit": options.limit}
-        print(json.dumps({"machine": here.as_json(), **sizes, "ways": rows, "load": told}))
+    runs = [measured(given)] if given.repeat == 1 else repeated(given.repeat)
+    if given.json:
+        print(json.dumps({"machine": here.as_json(), "limit": given.limit, "runs": runs}))
         return
-    print(f"{len(bundle.index):,} creators, lists of {options.limit}, {here}")
-    for row in rows:
-        spread = Spread(**row["by_brief"])
-        print(f"{row['way']:8} {row['ms']:8.1f} ms  {row['ratio']:5.2f} times the floor")
-        print(f"{'':8} by brief {spread.text()}")
-    if loads:
-        print(f"{options.clients} clients at once:")
-    for name, load_ in loads.items():
-        print(
-            f"{name:8} p50 {load_.p50 * 1e3:.0f} ms, p99 {load_.p99 * 1e3:.0f} ms "
-            f"({load_.p99 / loads['floor'].p99:.2f} times the floor's), "
-            f"{load_.a_second:.1f} a second, {load_.failed} failed"
-        )
+    _show(f"lists of {given.limit}, {CANDIDATES:,} candidates, {here}", runs)
+
+
+def _show(title: str, runs: Sequence[dict[str, float]]) -> None:
+    print(f"{title}; {len(runs)} runs: median (least to greatest)")
+    for name in runs[0]:
+        print(f"{name:40} {Spread.of([run[name] for run in runs]).text()}")
 
 
 if __name__ == "__main__":
