@@ -45,8 +45,8 @@ import numpy as np
 import orjson
 
 from benchmarks.machine import Spread, machine
-from benchmarks.sentences import LANGUAGES, SENTENCES
 from benchmarks.running import serving
+from benchmarks.sentences import LANGUAGES, SENTENCES
 from features.encoders import cores
 from features.schemas import Brief
 from models import ranker

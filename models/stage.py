@@ -1,8 +1,9 @@
 """One LightGBM model as its own text: what every learned part of a prediction is made of.
 
-Small trees, as those that are grown for `conversion` and `choice`, answer from tables (`trees`),
+Small trees, as those that are grown for `conversion` and `choice`, answer from tables (`trees`);
 larger ones by LightGBM, which is loaded where it is needed: with the scikit-learn that it brings it
-takes 0.9 s, and a service needs neither. Knows nothing of what it predicts, nor of where its trees are grown but here.
+takes 0.9 s, and a service needs neither. Knows nothing of what it predicts, nor of where its trees
+are grown but here.
 """
 
 from __future__ import annotations

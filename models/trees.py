@@ -98,7 +98,7 @@ class Tree:
             np.flatnonzero(np.unpackbits(words[start:stop].view(np.uint8), bitorder="little"))
             for start, stop in pairwise(bounds.tolist())
         ]
-        return cls(
+        tree = cls(
             feature=numbers("split_feature", np.int64),
             threshold=numbers("threshold", np.float64),
             decision=numbers("decision_type", np.int64),
