@@ -341,7 +341,8 @@ def over_http(given: argparse.Namespace, bundle: Bundle, floor: Way) -> dict[str
     """Figures of the real service: its start, its memory, its answers to wrk."""
     told: dict[str, float] = {}
     with serving(given.bundle, bundle) as service:
-        told["ready after, s"] = service.ready_s
+        told["ready at the first start, s"] = service.first_s
+        told["ready at the next start, s"] = service.again_s
         by_wrk(service.url, 1, WARM, given.limit)
         for clients in sorted({1, given.clients}):
             # The cores are busy with clients: more threads for each would only wait for each other.

@@ -88,7 +88,7 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         recorder = Recorder(store, settings.log_candidates, holder.forgotten)
         keyring = Keyring(store, background=settings.access != "open")
         await asyncio.gather(
-            asyncio.to_thread(holder.refresh), asyncio.to_thread(_prepare, store, keyring)
+            asyncio.to_thread(holder.start), asyncio.to_thread(_prepare, store, keyring)
         )
         polling = asyncio.create_task(holder.poll())
         # A request is one thread's work, and several are answered at once: products of matrices

@@ -17,6 +17,8 @@ import random
 import threading
 import uuid
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -114,6 +116,21 @@ class ModelHolder:
             if served.without is not listed:
                 served = self.served = _shown(served, listed)
             return served
+
+    def start(self) -> None:
+        """Load the champion as `refresh` does, when nothing is served yet.
+
+        Loading MLflow to ask for it takes 1.5 s. Meanwhile what was served last is loaded, which
+        is the champion unless that changed while the service was down.
+        """
+        with ThreadPoolExecutor(1) as beside:
+            asked = beside.submit(self.registry.champion)
+            # Whatever is wrong with the one or the other, `refresh` meets it again and tells it.
+            with suppress(NoModel, BundleError, EncoderError, DataError):
+                self._swap(*self._last_good())
+            with suppress(RegistryError):
+                asked.result()
+        self.refresh()
 
     def refresh(self) -> bool:
         """Load the champion if it is another than the one served; say whether it was swapped."""

@@ -150,6 +150,29 @@ def test_rolled_back_to_what_serves_nothing_is_loaded_again(champions, versions,
     assert holder.current().bundle is served.bundle and holder.swaps == 1
 
 
+def test_started_again_it_loads_the_champion_once_while_the_registry_is_asked(
+    champions, versions, settings, monkeypatch
+):
+    champions.promote(versions[0])
+    ModelHolder(settings).start()
+    again = ModelHolder(settings)
+    with monkeypatch.context() as patched:
+        patched.setattr(again.registry, "load", None)  # what was served last needs no fetching
+        again.start()
+    assert again.current().version.version == versions[0].version
+    assert (again.swaps, again.trouble) == (1, None)
+
+
+def test_started_again_after_a_promotion_it_serves_the_new_champion(champions, versions, settings):
+    champions.promote(versions[0])
+    ModelHolder(settings).start()
+    champions.promote(versions[1])
+    again = ModelHolder(settings)
+    again.start()
+    assert again.current().version.version == versions[1].version
+    assert again.trouble is None
+
+
 def test_started_without_the_registry_the_last_good_one_serves_or_503_says_why(
     champions, versions, settings
 ):
