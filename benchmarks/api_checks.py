@@ -4,7 +4,7 @@ them, and which creators there are.
 A document of OpenAPI says of every field what it may hold. It cannot say that one field must not be
 above another, nor what the model and the database of the moment know. Requests are refused for the
 reasons below and for no other; a refusal that none of them explains says that the document is not
-true. Schemathesis loads this module (`schemathesis.toml`); it knows nothing of how cases are counted.
+true. Schemathesis loads this module (`schemathesis.toml`). Knows nothing of how cases are counted.
 """
 
 from __future__ import annotations
