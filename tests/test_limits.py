@@ -6,8 +6,8 @@ import threading
 
 import pytest
 from fastapi.testclient import TestClient
-from tests.serving import wait_until
 
+from benchmarks.serving import wait_until
 from service.app import create_app
 from service.limits import Limits, LimitsMiddleware, cores, kind_of
 from service.settings import ServiceSettings
