@@ -61,6 +61,7 @@ DATABASE_WAIT_SECONDS = 1.0
 # A request that began while the database was away may learn of it this much after it is back: it
 # waits for its turn, and the store rests between two tries to connect.
 GRACE_SECONDS = 5.0
+DATABASE_ROUTES = ("/v1/outcomes", "/v1/campaigns", "/v1/changes")  # which need it
 SENDERS = 2  # of outcomes
 SENDER_PAUSE_SECONDS = 0.1
 
@@ -360,7 +361,7 @@ def unexplained(told: list[Told], happened: Happened) -> list[str]:
         if ended.status is None:
             explained = any(window.touches(ended, 1.0) for window in happened.down)
         elif ended.status == 503:
-            explained = "model" not in ended.route and any(
+            explained = ended.route.split(" ", 1)[1].startswith(DATABASE_ROUTES) and any(
                 window.touches(ended, GRACE_SECONDS) for window in happened.database
             )
         else:
