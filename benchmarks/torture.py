@@ -20,22 +20,16 @@ Prints the figures; the exit status is 1 where anything is not so. Of a SIMULATE
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import itertools
 import json
 import os
 import shutil
-import sqlite3
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-from fastapi.testclient import TestClient
 
 from benchmarks.champions import Champions
 from benchmarks.damage import DAMAGES
@@ -43,13 +37,12 @@ from benchmarks.killing import Load, example, faults
 from benchmarks.machine import machine
 from benchmarks.postgres import Postgres, postgres_of_our_own
 from benchmarks.serving import Process, TrackingServer, wait_until
-from benchmarks.torture_load import Ask, Asker, Clients, Ended, Told, campaign_of, digest
+from benchmarks.torture_chaos import Chaos, Schedule, of_postgres, of_sqlite
+from benchmarks.torture_judge import judge, unexplained
+from benchmarks.torture_load import Asker, Clients, campaign_of
 from features.store import open_store
-from models.bundle import MODEL_NAME, Bundle
+from models.bundle import Bundle
 from models.registry import Registry, Version
-from service.app import create_app
-from service.reload import LAST_GOOD
-from service.settings import ServiceSettings
 from training.pipeline import train
 from training.settings import TrainingSettings
 from training.simulate import simulate, write_world
@@ -58,54 +51,8 @@ CREATORS = 200
 CLIENTS = 3
 POLL_SECONDS = 1.0
 DATABASE_WAIT_SECONDS = 1.0
-# A request that began while the database was away may learn of it this much after it is back: it
-# waits for its turn, and the store rests between two tries to connect.
-GRACE_SECONDS = 5.0
-DATABASE_ROUTES = ("/v1/outcomes", "/v1/campaigns", "/v1/changes")  # which need it
 SENDERS = 2  # of outcomes
 SENDER_PAUSE_SECONDS = 0.1
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """What happens when, in seconds; of what goes away, how often and for how long."""
-
-    seconds: float = 600.0
-    champion_every: float = 20.0
-    kill_every: float = 30.0
-    tracking_every: float = 90.0
-    tracking_away: float = 15.0
-    database_every: float = 75.0
-    database_away: float = 5.0
-
-
-@dataclass(frozen=True)
-class Window:
-    """A time in which something was away, of `time.monotonic`."""
-
-    began: float
-    ended: float
-
-    def touches(self, ended: Ended, grace: float = 0.0) -> bool:
-        """Whether a request was under way then, or within some seconds after."""
-        return ended.began <= self.ended + grace and ended.ended >= self.began
-
-
-@dataclass
-class Happened:
-    """What was done to the service.
-
-    Attributes:
-        promoted: Champions by version, with their damage or None, in order.
-        down: When the service did not answer, for it was killed.
-        database: When the database was away.
-        tracking: When the tracking server was away.
-    """
-
-    promoted: dict[str, str | None] = dataclasses.field(default_factory=dict)
-    down: list[Window] = dataclasses.field(default_factory=list)
-    database: list[Window] = dataclasses.field(default_factory=list)
-    tracking: list[Window] = dataclasses.field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -164,216 +111,6 @@ class Figures:
         return "\n".join(["| | |", "|---|---|", *(f"| {k} | {v} |" for k, v in rows.items())])
 
 
-# ---------------------------------------------------------------- what goes away
-
-
-@contextmanager
-def _sqlite_locked(file: Path) -> Iterator[None]:
-    with closing(sqlite3.connect(file, isolation_level=None, timeout=30)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        yield
-        other.execute("ROLLBACK")
-
-
-@contextmanager
-def _sqlite_gone(file: Path) -> Iterator[None]:
-    """Its files are moved away while the service has them open, and back."""
-    names = [path.name for path in file.parent.glob(f"{file.name}*")]
-    away = Path(tempfile.mkdtemp(dir=file.parent))
-    for name in names:
-        (file.parent / name).rename(away / name)
-    yield
-    for name in names:
-        (away / name).rename(file.parent / name)
-    away.rmdir()
-
-
-@contextmanager
-def _postgres_stopped(server: Postgres, crash: bool) -> Iterator[None]:
-    server.stop("immediate" if crash else "fast")
-    yield
-    server.start()
-
-
-Outage = Callable[[], Any]
-Again = tuple[float, Callable[[], Any]] | None  # what is to be done next, and when
-
-
-class Chaos:
-    """Does to the service what may happen to it, one thing after the other.
-
-    Args:
-        service: What is killed and started again.
-        tracking: What goes away and comes back.
-        champions: What publishes and promotes.
-        outages: Ways in which the database goes away, taking turns.
-        schedule: When.
-    """
-
-    def __init__(
-        self,
-        service: Process,
-        tracking: TrackingServer,
-        champions: Champions,
-        outages: list[Outage],
-        schedule: Schedule,
-    ) -> None:
-        self.service, self.tracking, self.champions = service, tracking, champions
-        self.schedule = schedule
-        self.happened = Happened()
-        self._damages = itertools.cycle(DAMAGES)
-        self._outages = itertools.cycle(outages)
-        self._outage: Any = nullcontext()
-        self._gone: dict[str, float] = {}  # what is away, since when
-
-    def champion(self, damage: str | None = None) -> Version:
-        """Publish and promote one."""
-        version = self.champions.publish(damage)
-        self.happened.promoted[version.version] = damage
-        self.champions.promote(version)
-        return version
-
-    def run(self) -> None:
-        """Follow the schedule; at the end everything is back."""
-        plan = self.schedule
-        began = time.monotonic()
-        every = {
-            self._next_champion: plan.champion_every,
-            self._kill: plan.kill_every,
-            self._tracking_goes: plan.tracking_every,
-            self._database_goes: plan.database_every,
-        }
-        due = [(began + seconds, do) for do, seconds in every.items()]
-        while True:
-            due.sort(key=lambda one: one[0])
-            at, do = due.pop(0)
-            if at >= began + plan.seconds:
-                break
-            time.sleep(max(0.0, at - time.monotonic()))
-            again = do()
-            if again is not None:
-                due.append(again)
-            elif do in every:
-                due.append((at + every[do], do))
-        for back in (self._database_comes, self._tracking_comes):
-            back()
-        time.sleep(max(0.0, began + plan.seconds - time.monotonic()))
-
-    def _next_champion(self) -> Again:
-        if "tracking" in self._gone or not self.tracking.answers():
-            return self._later(self._next_champion)
-        damaged = len(self.happened.promoted) % 3 == 2
-        self.champion(next(self._damages) if damaged else None)
-        return None
-
-    def _kill(self) -> Again:
-        if "database" in self._gone:
-            # A service that is started while the file of its database is moved away begins another.
-            return self._later(self._kill)
-        began = time.monotonic()
-        self.service.kill()
-        self.service.start()
-        self.service.wait("/readyz")
-        self.happened.down.append(Window(began, time.monotonic()))
-        return None
-
-    def _tracking_goes(self) -> Again:
-        self._gone["tracking"] = time.monotonic()
-        self.tracking.stop()
-        return time.monotonic() + self.schedule.tracking_away, self._tracking_comes
-
-    def _tracking_comes(self) -> Again:
-        if "tracking" in self._gone:
-            self.tracking.start()
-            self.happened.tracking.append(Window(self._gone.pop("tracking"), time.monotonic()))
-            return time.monotonic() + self.schedule.tracking_every, self._tracking_goes
-        return None
-
-    def _database_goes(self) -> Again:
-        self._gone["database"] = time.monotonic()
-        self._outage = next(self._outages)()
-        self._outage.__enter__()
-        return time.monotonic() + self.schedule.database_away, self._database_comes
-
-    def _database_comes(self) -> Again:
-        if "database" in self._gone:
-            self._outage.__exit__(None, None, None)
-            self.happened.database.append(Window(self._gone.pop("database"), time.monotonic()))
-            return time.monotonic() + self.schedule.database_every, self._database_goes
-        return None
-
-    def _later(self, do: Callable[[], Any]) -> Again:
-        return time.monotonic() + 0.5, do
-
-
-# ---------------------------------------------------------------- judging
-
-
-def judge(told: list[Told], champions: Champions, happened: Happened, scratch: Path) -> list[str]:
-    """Answers that are not what their version gives when it is served alone, in words."""
-    seen: dict[str, dict[Ask, dict[str, int]]] = {}
-    samples: dict[str, Any] = {}
-    for one in told:
-        samples |= one.samples
-        for (version, ask, key), count in one.answers.items():
-            said = seen.setdefault(version, {}).setdefault(ask, {})
-            said[key] = said.get(key, 0) + count
-    runs = {version.version: version.run_id for version in champions.registry.versions()}
-    wrong = []
-    for version, asks in seen.items():
-        damage = happened.promoted.get(version, "no champion")
-        if damage is not None:
-            wrong.append(f"version {version} answered, and is {damage}")
-            continue
-        with alone(version, runs[version], champions.folder, scratch) as client:
-            for ask, said in asks.items():
-                right = digest(ask.of(client).json())
-                wrong.extend(
-                    f"{ask.route} by version {version}, {count} times: "
-                    f"{json.dumps(samples[key])[:300]}"
-                    for key, count in said.items()
-                    if key != right
-                )
-    return wrong
-
-
-@contextmanager
-def alone(version: str, run_id: str, folder: Path, scratch: Path) -> Iterator[TestClient]:
-    """The application, in this process, with one version from the disk and nothing beside it."""
-    told = {"name": MODEL_NAME, "version": version, "run_id": run_id}
-    (folder / LAST_GOOD).write_text(json.dumps(told))
-    nowhere = scratch / "no folder"
-    nowhere.touch()
-    settings = ServiceSettings(
-        home=scratch / "alone",
-        shared_bundles=str(folder),
-        tracking_uri=f"sqlite:///{nowhere}/mlflow.db",
-        poll_seconds=3600,
-    )
-    with TestClient(create_app(settings)) as client:
-        yield client
-
-
-def unexplained(told: list[Told], happened: Happened) -> list[str]:
-    """Requests without a good answer that nothing that happened explains, in words."""
-    found = []
-    for ended in (ended for one in told for ended in one.ended):
-        if ended.status is None:
-            explained = any(window.touches(ended, 1.0) for window in happened.down)
-        elif ended.status == 503:
-            explained = ended.route.split(" ", 1)[1].startswith(DATABASE_ROUTES) and any(
-                window.touches(ended, GRACE_SECONDS) for window in happened.database
-            )
-        else:
-            explained = False
-        if not explained:
-            found.append(f"{ended.route}: {ended.status or 'no answer'}: {ended.detail[:300]}")
-    return found
-
-
-# ---------------------------------------------------------------- a run
-
-
 def run(
     base: Bundle, folder: Path, schedule: Schedule, server: Postgres | None, seed: int = 0
 ) -> Figures:
@@ -388,12 +125,7 @@ def run(
     """
     file = folder / "home" / "service.db"
     database = f"sqlite:///{file}" if server is None else server.new_schema()
-    outages: list[Outage] = [lambda: _sqlite_locked(file), lambda: _sqlite_gone(file)]
-    if server is not None:
-        outages = [
-            lambda: _postgres_stopped(server, crash=True),
-            lambda: _postgres_stopped(server, crash=False),
-        ]
+    outages = of_sqlite(file) if server is None else of_postgres(server)
     with ExitStack() as stack:
         tracking = TrackingServer(folder)
         stack.callback(tracking.stop)

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import threading
+from datetime import UTC, datetime
 
 import lmdb
 import numpy as np
@@ -13,9 +15,16 @@ from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.forgotten import FILE, PLACEHOLDER, Forgotten, read_forgotten, write_forgotten
+from features.forgotten import (
+    FILE,
+    PLACEHOLDER,
+    Forgotten,
+    ForgottenList,
+    read_forgotten,
+    write_forgotten,
+)
 from features.outcomes import Outcome
-from features.schemas import Brief, DataError
+from features.schemas import Brief, DataError, StoreAway
 from features.settings import HomeSettings
 from features.store import Erased, open_store
 from features.store_tables import METADATA
@@ -26,7 +35,8 @@ from models.index import only
 from models.redact import without
 from models.registry import Registry
 from service.app import create_app
-from service.reload import ModelHolder
+from service.recorder import Recorder
+from service.reload import ModelHolder, Served
 from service.settings import ServiceSettings
 from tests.test_store import answer, candidates, outcome
 from training import audit, offpolicy
@@ -300,3 +310,67 @@ def in_files(server, text):
     """Files of a server's tables that hold a text."""
     files = [path for path in (server.folder / "base").rglob("*") if path.is_file()]
     return [path for path in files if text.encode() in path.read_bytes()]
+
+
+def an_answer(trained_home):
+    """What was answered to a brief that names its best creator, and who that is."""
+    bundle = trained_home.trained.bundle
+    best = ranker.recommend(bundle, Brief.model_validate(BRIEF)).items[0].creator_id
+    brief = Brief.model_validate(
+        BRIEF | {"lookalikes": [best], "budget": {"amount": 3000}, "limit": 5}
+    )
+    served = Served(trained_home.trained.version, bundle, datetime.now(UTC), Forgotten())
+    return ("r1", served, brief, ranker.answer(bundle, brief)), best
+
+
+def test_an_answer_that_waits_while_somebody_in_it_is_forgotten_names_nobody(
+    trained_home, store, url, tmp_path, monkeypatch
+):
+    answered, gone = an_answer(trained_home)
+    away, write = threading.Event(), store.record
+
+    def record(answer, candidates):
+        if not away.is_set():
+            away.set()
+            raise StoreAway("the database is away")
+        write(answer, candidates)
+
+    monkeypatch.setattr(store, "record", record)
+    recorder = Recorder(store, 10, ForgottenList(tmp_path))
+    recorder.record_answered(*answered)
+    assert away.wait(30)
+    write_forgotten(tmp_path, Forgotten().plus([gone]))
+    assert recorder.flush(30) and recorder.counts.written == 1
+    recorder.close()
+    assert gone not in in_database(url)
+    [(_, rows)] = store.served(["r1"])
+    assert len(rows) >= 5
+
+
+def test_somebody_forgotten_while_an_answer_is_written_is_taken_out_of_it(
+    trained_home, store, url, tmp_path, monkeypatch
+):
+    """`forget` looked through the database just before the answer was there."""
+    answered, gone = an_answer(trained_home)
+    write = store.record
+
+    def record(answer, candidates):
+        write_forgotten(tmp_path, Forgotten().plus([gone]))
+        write(answer, candidates)
+
+    monkeypatch.setattr(store, "record", record)
+    recorder = Recorder(store, 10, ForgottenList(tmp_path), background=False)
+    recorder.record_answered(*answered)
+    assert recorder.counts.written == 1
+    assert gone not in in_database(url)
+
+
+def test_nothing_is_kept_while_the_list_cannot_be_read(trained_home, store, tmp_path):
+    answered, _ = an_answer(trained_home)
+    (tmp_path / FILE).write_text("salt 12")
+    recorder = Recorder(store, 10, ForgottenList(tmp_path))
+    recorder.record_answered(*answered)
+    assert not recorder.flush(0.3)
+    (tmp_path / FILE).unlink()
+    assert recorder.flush(30) and recorder.counts.written == 1
+    recorder.close()

@@ -10,7 +10,9 @@ import pytest
 
 from benchmarks.champions import Champions
 from benchmarks.serving import Process, wait_until
-from benchmarks.torture import Happened, Schedule, Window, alone, judge, run, unexplained
+from benchmarks.torture import run
+from benchmarks.torture_chaos import Happened, Schedule, Window
+from benchmarks.torture_judge import alone, judge, unexplained
 from benchmarks.torture_load import Ask, Ended, Told, digest, take
 from models.registry import Registry
 from service.wire import EXAMPLE_BRIEF
