@@ -47,8 +47,8 @@ def judge(told: list[Told], champions: Champions, happened: Happened, scratch: P
             for ask, said in asks.items():
                 answer = ask.of(client)
                 if answer.status_code != 200:
-                    told = f"{answer.status_code}: {answer.text[:300]}"
-                    wrong.append(f"{ask.route}: served alone, version {version} answers {told}")
+                    words = f"{answer.status_code}: {answer.text[:300]}"
+                    wrong.append(f"{ask.route}: served alone, version {version} answers {words}")
                     continue
                 right = digest(answer.json())
                 wrong.extend(
