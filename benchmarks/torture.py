@@ -194,7 +194,7 @@ def _figures(
     named = {version for one in told for version, _, _ in one.answers}
     refused = {version: word for one in told for version, word in one.refused.items()}
     asked = set[str]().union(*(one.asked for one in told))
-    never = sorted(set(asker.routes) - asked - {"POST /v1/outcomes"})
+    never = sorted(set(asker.routes) - asked)
     whole = [version for version, damage in happened.promoted.items() if damage is None]
     mistaken = [
         f"version {version} is refused as {word}, and is {happened.promoted[version] or 'whole'}"

@@ -25,7 +25,9 @@ from models.bundle import Bundle
 from service.wire import EXAMPLE_BRIEF
 
 LIMIT = 8  # creators of a list: the answers are to be many, not long
+AGAIN_SECONDS = 0.25  # until the next request of who got no good answer
 PER_CAMPAIGN = 40  # collaborations of one campaign, so that its report stays one of a campaign
+SENT = "POST /v1/outcomes"  # by `Load`
 # Routes that are asked more often than once in a round of all.
 OFTEN = {"POST /v1/recommendations": 6, "GET /v1/model": 3, "POST /v1/portfolios": 2}
 
@@ -134,16 +136,16 @@ class Asker:
             for method in methods:
                 route = f"{method.upper()} {path}"
                 make = self._maker(route, path)
-                if make is None:
-                    self.not_asked.append(route)
-                else:
+                if make is not None:
                     self._routes[route] = make
+                elif route != SENT:
+                    self.not_asked.append(route)
         self._routes["GET /"] = lambda _: Ask("GET /", "/")
 
     @property
     def routes(self) -> list[str]:
-        """All that are asked; outcomes are sent by `Load`."""
-        return [*self._routes, "POST /v1/outcomes"]
+        """All that are asked here."""
+        return list(self._routes)
 
     def asks(self, rng: random.Random) -> Iterator[Ask]:
         """Requests without end: every route once in each round, in any order."""
@@ -269,7 +271,7 @@ class Clients:
                     told.statuses[None] += 1
                     ended = Ended(ask.route, began, time.monotonic(), None, repr(error))
                     told.ended.append(ended)
-                    time.sleep(0.05)
+                    time.sleep(AGAIN_SECONDS)
                     continue
                 told.statuses[response.status_code] += 1
                 if response.status_code == 200:
@@ -277,7 +279,7 @@ class Clients:
                 else:
                     now, code, text = time.monotonic(), response.status_code, response.text[:500]
                     told.ended.append(Ended(ask.route, began, now, code, text))
-                    time.sleep(0.05)
+                    time.sleep(AGAIN_SECONDS)
 
 
 def take(told: Told, ask: Ask, response: httpx.Response) -> None:
