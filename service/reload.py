@@ -71,6 +71,10 @@ class Refused:
     reason: str
     at: datetime
 
+    def error(self) -> BundleError:
+        """The same as an error that names the version."""
+        return BundleError(f"version {self.version.version} is refused: {self.reason}", self.kind)
+
 
 class ModelHolder:
     """Holds the model that is served.
@@ -189,7 +193,7 @@ class ModelHolder:
             BundleError: It is refused.
         """
         if self.refused is not None:
-            raise BundleError(self.refused.reason, self.refused.kind)
+            raise self.refused.error()
         folder = self.settings.bundles
         try:
             if (folder / version.run_id).exists():
@@ -200,10 +204,9 @@ class ModelHolder:
                     return self.registry.load(version, folder, damaged=True)
             return self.registry.load(version, folder)
         except BundleError as error:
-            reason = f"version {version.version} is refused: {error}"
-            self.refused = Refused(version, error.kind, reason, datetime.now(UTC))
+            self.refused = Refused(version, error.kind, str(error), datetime.now(UTC))
             self.refusals[error.kind] += 1
-            raise BundleError(reason, error.kind) from error
+            raise self.refused.error() from error
 
     def _swap(self, version: Version, bundle: Bundle) -> None:
         """Serve a bundle from the next request on."""

@@ -103,6 +103,24 @@ def test_numbers_money_and_dates_are_the_readers(open_page, campaign):
     )
 
 
+def test_a_champion_that_cannot_be_served_is_told_beside_the_one_that_is(open_page):
+    page = open_page()
+    refused = {
+        "version": "9", "run_id": "r", "kind": "damaged", "reason": "a file is missing",
+        "at": "2026-11-01T09:30:00Z",
+    }  # fmt: skip
+
+    def told(route):
+        response = route.fetch()
+        route.fulfill(response=response, json=response.json() | {"refused": refused})
+
+    page.route("**/v1/model", told)
+    page.goto(page.url.split("#")[0] + "#/model")
+    note = page.locator("p.note")
+    note.wait_for()
+    assert "Version 9" in note.text_content() and "a file is missing" in note.text_content()
+
+
 def test_what_creators_write_stays_text(open_page):
     page = open_page()
 

@@ -72,6 +72,13 @@ export async function show(root, params, signal) {
     root,
     h("h1", null, "The model that answers"),
     h("p", null, `${claim}: ${model.kind_reason}.`),
+    model.refused &&
+      h(
+        "p.note",
+        null,
+        `Version ${model.refused.version} should answer now, and cannot: ${model.refused.reason}. `,
+        `This one goes on since ${format.time(model.refused.at)}.`,
+      ),
     facts([
       ["Version", [ref.version, ref.alias].filter(Boolean).join(", ")],
       ["Loaded", format.time(model.loaded_at)],
