@@ -11,7 +11,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -94,19 +94,33 @@ def _postgres_stopped(server: Postgres, crash: bool) -> Iterator[None]:
     server.start()
 
 
-Outage = Callable[[], Any]
+@dataclass(frozen=True)
+class Outage:
+    """A way in which the database goes away.
+
+    Attributes:
+        away: A context in which it is.
+        may_kill: Whether the service may be killed meanwhile. One that is started while the file
+            of its database is moved away begins another, as operations say.
+    """
+
+    away: Callable[[], AbstractContextManager[None]]
+    may_kill: bool = True
 
 
 def of_sqlite(file: Path) -> list[Outage]:
     """Ways in which a database file goes away."""
-    return [lambda: _sqlite_locked(file), lambda: _sqlite_gone(file)]
+    return [
+        Outage(lambda: _sqlite_locked(file)),
+        Outage(lambda: _sqlite_gone(file), may_kill=False),
+    ]
 
 
 def of_postgres(server: Postgres) -> list[Outage]:
     """Ways in which a server goes away."""
     return [
-        lambda: _postgres_stopped(server, crash=True),
-        lambda: _postgres_stopped(server, crash=False),
+        Outage(lambda: _postgres_stopped(server, crash=True)),
+        Outage(lambda: _postgres_stopped(server, crash=False)),
     ]
 
 
@@ -137,7 +151,8 @@ class Chaos:
         self.happened = Happened()
         self._damages = itertools.cycle(DAMAGES)
         self._outages = itertools.cycle(outages)
-        self._outage: Any = nullcontext()
+        self._outage: Outage | None = None  # that there is now
+        self._back = ExitStack()  # what ends it
         self._gone: dict[str, float] = {}  # what is away, since when
 
     def champion(self, damage: str | None = None) -> Version:
@@ -181,8 +196,7 @@ class Chaos:
         return None
 
     def _kill(self) -> Again:
-        if "database" in self._gone:
-            # A service that is started while the file of its database is moved away begins another.
+        if self._outage is not None and not self._outage.may_kill:
             return self._later(self._kill)
         began = time.monotonic()
         self.service.kill()
@@ -205,13 +219,14 @@ class Chaos:
 
     def _database_goes(self) -> Again:
         self._gone["database"] = time.monotonic()
-        self._outage = next(self._outages)()
-        self._outage.__enter__()
+        self._outage = next(self._outages)
+        self._back.enter_context(self._outage.away())
         return time.monotonic() + self.schedule.database_away, self._database_comes
 
     def _database_comes(self) -> Again:
         if "database" in self._gone:
-            self._outage.__exit__(None, None, None)
+            self._back.close()
+            self._outage = None
             self.happened.database.append(Window(self._gone.pop("database"), time.monotonic()))
             return time.monotonic() + self.schedule.database_every, self._database_goes
         return None
