@@ -169,6 +169,7 @@ def check_tables(
         digest=digest_of(frames),
         warnings=(*told, *(() if "posts" in but else _unusual(frames))),
         quarantined=set_aside,
+        elsewhere=None,
     )
 
 

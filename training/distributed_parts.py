@@ -143,7 +143,7 @@ def read_file(file: PostsFile) -> ReadFile:
         first_us=int(time_us.min(initial=NO_POST)),
         last_us=int(time_us.max(initial=0)),
         digest=int(pd.util.hash_pandas_object(frame, index=False).sum()),
-        sample=tuple(table["creator_id"].to_pylist()[SAMPLE_EVERY // 2 :: SAMPLE_EVERY]),
+        sample=tuple(map(str, table["creator_id"].to_pylist()[SAMPLE_EVERY // 2 :: SAMPLE_EVERY])),
         warnings=checked.warnings,
     )
 
@@ -190,8 +190,8 @@ def rows_of_keys(file: PostsFile, keys: Keys) -> list[tuple[str, int, int]]:
     """Posts of a file whose ids have some hashes: the id, the file's number and the row."""
     table = _open_table(sorted_file(file.sorted, file.number))
     here = np.flatnonzero(np.isin(_keys(table["post_id"]), keys))
-    ids, rows = table["post_id"].take(here).to_pylist(), table["row"].take(here).to_pylist()
-    return [(one, file.number, row) for one, row in zip(ids, rows, strict=True)]
+    ids, rows = table["post_id"].to_numpy()[here], table["row"].to_numpy()[here]
+    return [(str(one), file.number, int(row)) for one, row in zip(ids, rows, strict=True)]
 
 
 # ---------------------------------------------------------------- parts of the creators
@@ -396,7 +396,7 @@ class Asked:
 
     def write_period(self, period: Period) -> None:
         """Keep what a period's rows need: the past briefs, and what similar ones brought."""
-        arrays = {
+        arrays: dict[str, NDArray[Any]] = {
             "rows": period.rows,
             "usual": np.stack(period.usual),
             "subject": period.briefs.subject,
