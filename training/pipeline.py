@@ -434,7 +434,9 @@ def learning_of(material: Material, params: FitParams, report: Reporter) -> Lear
     reason = too_close(rows, split)
     if reason is not None:
         return reason
-    candidates = draw_candidates(known, rows, params.seed)
+    with report.step("Drawing candidates", 1) as done:
+        candidates = draw_candidates(known, rows, params.seed)
+        done(1)
     digest, mix = material.encoder.digest, material.index.profiles.mix
     return Learning(known, digest, mix, rows, candidates, split, params)
 
