@@ -67,8 +67,8 @@ def in_files(frames: dict[str, pd.DataFrame], folder: Path, count: int, seed: in
 @pytest.fixture
 def small_parts(monkeypatch):
     monkeypatch.setattr(distributed, "POSTS_OF_PART", 120)
-    monkeypatch.setattr(distributed, "PARTS_ADDED", 2)
-    monkeypatch.setattr("training.distributed_parts.SAMPLE_EVERY", 10)
+    monkeypatch.setattr("training.distributed_there.PARTS_ADDED", 2)
+    monkeypatch.setattr("training.distributed_files.SAMPLE_EVERY", 10)
 
 
 @pytest.fixture

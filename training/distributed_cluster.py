@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import contextmanager, redirect_stdout
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
@@ -23,7 +23,7 @@ import dask
 import dask.array as da
 import lightgbm as lgb
 import numpy as np
-from distributed import Client, KilledWorker, as_completed
+from distributed import Client, KilledWorker, as_completed, get_worker
 from distributed.comm.core import CommClosedError
 from lightgbm.dask import DaskLGBMRegressor
 
@@ -40,7 +40,6 @@ ATTEMPTS = 4  # at one model: every worker that is lost costs one
 ROWS_OF_WORKER = 100  # fewer are not worth a worker: LightGBM looks for cuts in each one's rows
 
 # What has to be the same for two processes to compute the same.
-ROOMS = ("features", "models", "training")
 PACKAGES = (
     "dask",
     "distributed",
@@ -137,17 +136,12 @@ def _check(client: Client, folder: Path) -> None:
             "the same checkout is installed"
         ) from error
     for worker, (theirs, sees) in told.items():
-        differing = [name for name in own if theirs.get(name) != own[name]]
-        if differing:
-            said = ", ".join(f"{n} {theirs.get(n)} there, {own[n]} here" for n in differing)
-            raise ClusterError(
-                f"worker {worker} has other versions ({said}); install the same there, or the "
-                "features would not be those of one process"
-            )
+        if theirs != own:
+            raise ClusterError(f"{worker}: {_other(theirs, own)}")
         if not sees:
             raise ClusterError(
-                f"worker {worker} does not see {folder}: CREATORFIT_HOME and the tables have to "
-                "lie in folders that all workers share, under the same path"
+                f"{worker}: the worker does not see {folder}: CREATORFIT_HOME and the tables have "
+                "to lie in folders that all workers share, under the same path"
             )
 
 
@@ -155,11 +149,26 @@ def _seen(token: Path) -> tuple[dict[str, str], bool]:
     return versions(), token.is_file()
 
 
+def _as_here(here: dict[str, str], work: Callable[[T], R], item: T) -> R:
+    if versions() != here:
+        raise ClusterError(f"{get_worker().address}: {_other(versions(), here)}")
+    return work(item)
+
+
+def _other(theirs: dict[str, str], own: dict[str, str]) -> str:
+    differing = [name for name in own if theirs.get(name) != own[name]]
+    said = ", ".join(f"{name} {theirs.get(name)} there, {own[name]} here" for name in differing)
+    return (
+        f"the worker has other versions ({said}); install the same there, or the features would "
+        "not be those of one process"
+    )
+
+
 # ---------------------------------------------------------------- work
 
 
 class DaskWorkers:
-    """The workers of a connected client (`distributed.Workers`)."""
+    """The workers of a connected client (`distributed_work.Workers`)."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -177,7 +186,9 @@ class DaskWorkers:
         Raises:
             ClusterError: One item was lost with several workers, or the scheduler is away.
         """
-        futures = self._client.map(work, items, pure=False)
+        # Workers that came later are asked too whether they have the same code.
+        same = partial(_as_here, versions(), work)
+        futures = self._client.map(same, items, pure=False)
         place = {future.key: number for number, future in enumerate(futures)}
         try:
             for future, result in as_completed(futures, loop=self._client.loop, with_results=True):

@@ -1,10 +1,7 @@
-"""What a worker does with one file of posts, or with the posts of one range of creators.
+"""What a worker does with the posts of one range of creators.
 
-Every function here reads files and writes files, whole or not at all, and returns little: whoever
-is killed in the middle is followed by another one who does the same again. What is computed is
-computed by the functions that one process uses. Files hold what the scheduler would otherwise send
-from process to process, pickled as it would pickle it; they are read by the same run alone, and go
-with it.
+Every function here reads files and writes files, and returns little. What is computed is computed
+by the functions that one process uses.
 
 Knows nothing of Dask (`distributed_cluster`), nor of what comes after what (`distributed`).
 """
@@ -12,9 +9,7 @@ Knows nothing of Dask (`distributed_cluster`), nor of what comes after what (`di
 from __future__ import annotations
 
 import os
-import pickle
 import shutil
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -22,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -30,13 +24,9 @@ from numpy.typing import NDArray
 from features.catalogue import FEATURE_NAMES
 from features.creator import PeerSums, build_history, peer_sums
 from features.facts import Ads, Asks, Facts, Outcomes, Posts, Strings, of_part, with_posts
-from features.forgotten import read_forgotten
 from features.readings import AFRESH
-from features.schemas import FAULTS_SHOWN, TABLES, Fault
-from features.table_files import read_part
-from features.table_raw import RawTable
-from features.table_values import ARROW_TYPES, to_arrow
-from features.tables import UNKNOWN_CREATOR, check_table, finished, to_pandas
+from features.schemas import FAULTS_SHOWN, Fault
+from features.tables import UNKNOWN_CREATOR, finished, to_pandas
 from features.text import Encoder, embed_texts, open_encoder
 from features.vectors import Vectors
 from features.windows import Floats, Ints, Timeline
@@ -46,155 +36,19 @@ from models.profiles import BriefReading, Known, Snapshot, spread_until
 from models.projection import Moments
 from models.safety import RiskModel
 from training.dataset import Period, fill
+from training.distributed_files import POSTS, Sorted
+from training.distributed_work import dump, load, load_once, open_table, save, write_table
 
-POSTS = "posts"
-# One creator's id of so many posts tells where ranges of creators are cut: of a part's posts, half
-# a hundredth.
-SAMPLE_EVERY = 250
-NO_POST = int(np.iinfo(np.int64).max)
-
-Keys = NDArray[np.uint64]
-
-
-def dump(value: Any, path: Path) -> None:
-    """Write a value, whole or not at all."""
-    staging = path.with_name(f".{path.name}.{os.getpid()}")
-    with staging.open("wb") as file:
-        pickle.dump(value, file, protocol=5)
-    staging.replace(path)
-
-
-def load(path: Path) -> Any:
-    """What `dump` wrote in this run."""
-    return pickle.loads(path.read_bytes())
-
-
-@lru_cache(maxsize=4)
-def load_once(path: Path) -> Any:
-    """What `dump` wrote and every part needs: read once by each worker."""
-    return load(path)
+SHARED = "shared.pickle"
+SNAPSHOTS = "snapshots.pickle"
+ENCODER = "encoder"
+ENCODER_MANIFEST = "encoder.pickle"
 
 
 @lru_cache(maxsize=2)
 def encoder_in(folder: Path) -> Encoder:
     """The encoder that lies in a folder, opened once by each worker."""
     return open_encoder(folder, load(folder.parent / ENCODER_MANIFEST))
-
-
-# ---------------------------------------------------------------- files of posts
-
-
-@dataclass(frozen=True)
-class PostsFile:
-    """A file of posts, and where it goes sorted by creator."""
-
-    number: int
-    source: Path
-    path: Path
-    home: Path
-    sorted: Path
-
-
-@dataclass(frozen=True)
-class ReadFile:
-    """What a file of posts held.
-
-    Attributes:
-        count: Posts in it, without those of creators who are to be forgotten.
-        first_us, last_us: When the first and the last was published.
-        digest: Sum of the rows' hashes: of any rows the sum of their files'.
-        sample: Creator of one post of `SAMPLE_EVERY`.
-    """
-
-    number: int
-    count: int = 0
-    left_out: int = 0
-    first_us: int = NO_POST
-    last_us: int = 0
-    digest: int = 0
-    sample: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    faults: tuple[Fault, ...] = ()
-    counts: tuple[tuple[tuple[str, str], int], ...] = ()
-
-
-def read_file(file: PostsFile) -> ReadFile:
-    """Read and check a file of posts, and write it sorted by creator."""
-    raw = RawTable(POSTS, (read_part(file.source, file.path, POSTS),))
-    checked = check_table(raw, None)
-    counts = checked.faults.counts()
-    if counts:
-        faults = tuple(checked.faults.faults())
-        return ReadFile(file.number, faults=faults, counts=tuple(counts.items()))
-    frame = checked.frame
-    kept = ~read_forgotten(file.home).mask(frame["creator_id"])
-    frame, rows = frame[kept], raw.parts[0].rows[kept]
-    columns = {name: to_arrow(frame[name]).cast(ARROW_TYPES[c.type]) for name, c in _COLUMNS}
-    table = pa.table(columns | {"row": pa.array(rows)})
-    table = table.take(pc.sort_indices(table["creator_id"])).combine_chunks()
-    _write_table(table, sorted_file(file.sorted, file.number))
-    keys = np.sort(_keys(table["post_id"]))
-    _save(keys, keys_file(file.sorted, file.number))
-    time_us = table["published_at"].cast(pa.int64()).to_numpy()
-    return ReadFile(
-        file.number,
-        count=len(frame),
-        left_out=int((~kept).sum()),
-        first_us=int(time_us.min(initial=NO_POST)),
-        last_us=int(time_us.max(initial=0)),
-        digest=int(pd.util.hash_pandas_object(frame, index=False).sum()),
-        sample=tuple(map(str, table["creator_id"].to_pylist()[SAMPLE_EVERY // 2 :: SAMPLE_EVERY])),
-        warnings=checked.warnings,
-    )
-
-
-_COLUMNS = tuple(TABLES[POSTS].items())
-
-
-def sorted_file(folder: Path, number: int) -> Path:
-    """Where a file's posts lie sorted by creator."""
-    return folder / f"{number:06d}.arrow"
-
-
-def keys_file(folder: Path, number: int) -> Path:
-    """Where the hashes of a file's ids lie, ascending."""
-    return folder / f"{number:06d}.keys.npy"
-
-
-def _keys(ids: Any) -> Keys:
-    return pd.util.hash_array(ids.to_numpy().astype(object), categorize=False)
-
-
-@dataclass(frozen=True)
-class KeyRange:
-    """Hashes of ids from one to before another, in the files of a folder."""
-
-    folder: Path
-    files: int
-    first: int
-    past: int
-
-
-def twice(keys: KeyRange) -> Keys:
-    """Hashes in a range that stand there more than once."""
-    found = []
-    for number in range(keys.files):
-        every = np.load(keys_file(keys.folder, number), mmap_mode="r")
-        start, stop = (bisect_left(every, bound) for bound in (keys.first, keys.past))
-        found.append(np.array(every[start:stop]))
-    together = np.sort(np.concatenate(found))
-    return np.unique(together[1:][together[1:] == together[:-1]])
-
-
-def rows_of_keys(file: PostsFile, keys: Keys) -> list[tuple[str, int, int]]:
-    """Posts of a file whose ids have some hashes: the id, the file's number and the row."""
-    table = _open_table(sorted_file(file.sorted, file.number))
-    here = np.flatnonzero(np.isin(_keys(table["post_id"]), keys))
-    ids, rows = table["post_id"].to_numpy()[here], table["row"].to_numpy()[here]
-    return [(str(one), file.number, int(row)) for one, row in zip(ids, rows, strict=True)]
-
-
-# ---------------------------------------------------------------- parts of the creators
 
 
 @dataclass(frozen=True)
@@ -250,11 +104,11 @@ class Shared:
     brief_language: Strings
     deal_posts: Strings
 
-
-SHARED = "shared.pickle"
-SNAPSHOTS = "snapshots.pickle"
-ENCODER = "encoder"
-ENCODER_MANIFEST = "encoder.pickle"
+    @classmethod
+    def of(cls, facts: Facts, deal_posts: Strings) -> Shared:
+        """That of the facts of all creators."""
+        briefs = facts.brief_text, facts.brief_vector, facts.brief_language
+        return cls(facts.outcomes, *briefs, deal_posts)
 
 
 @dataclass(frozen=True)
@@ -275,16 +129,10 @@ class Encoded:
     faults_in_all: int = 0
 
 
-def encode_part(part: Part, read: Path, files: Sequence[str]) -> Encoded:
-    """Take a part's posts out of the sorted files, read their texts, and write them as facts.
-
-    Args:
-        part: Which creators.
-        read: Folder of the sorted files.
-        files: Names of the files they were sorted from, as faults name them.
-    """
+def encode_part(part: Part, posts: Sorted) -> Encoded:
+    """Take a part's posts out of the sorted files, read their texts, and write them as facts."""
     facts, shared = _facts(part), _shared(part)
-    table, number = _posts_between(read, len(files), part.first_id, part.past_id)
+    table, number = posts.between(part.first_id, part.past_id)
     ids = pa.array(facts.creator_id, pa.large_string())
     known = pc.is_in(table["creator_id"], value_set=ids).to_numpy(zero_copy_only=False)
     if not known.all():
@@ -294,7 +142,9 @@ def encode_part(part: Part, read: Path, files: Sequence[str]) -> Encoded:
             len(known),
             0,
             np.zeros(0, dtype=np.int64),
-            tuple(_stranger(table, files[number[row]], row) for row in strange[:FAULTS_SHOWN]),
+            tuple(
+                _stranger(table, posts.files[number[row]], row) for row in strange[:FAULTS_SHOWN]
+            ),
             len(strange),
         )
     frame = finished(POSTS, to_pandas(table.drop_columns("row")))
@@ -302,25 +152,6 @@ def encode_part(part: Part, read: Path, files: Sequence[str]) -> Encoded:
     facts = with_posts(facts, frame, embedded.vectors, shared.deal_posts, AFRESH)
     _write_posts(part, facts)
     return Encoded(part, len(frame), embedded.encoded, facts.first_post_us)
-
-
-def _posts_between(
-    folder: Path, files: int, first_id: str | None, past_id: str | None
-) -> tuple[pa.Table, Ints]:
-    """Posts of a range of ids, and which file each is from."""
-    tables = []
-    for number in range(files):
-        table = _open_table(sorted_file(folder, number))
-        ids = table["creator_id"]
-
-        def place(bound: str, ids: Any = ids) -> int:
-            return bisect_left(range(len(ids)), bound, key=lambda row: ids[row].as_py())
-
-        start = 0 if first_id is None else place(first_id)
-        stop = len(ids) if past_id is None else place(past_id)
-        tables.append(table.slice(start, stop - start))
-    number_of = np.repeat(np.arange(files), [len(table) for table in tables])
-    return pa.concat_tables(tables).combine_chunks(), number_of
 
 
 def _stranger(table: pa.Table, file: str, row: int) -> Fault:
@@ -530,13 +361,13 @@ def _write_posts(part: Part, facts: Facts) -> None:
         **{name: pa.array(getattr(posts, name), pa.large_string()) for name in _TEXTS},
     }
     dump(facts.ads, part.ads)
-    _save(posts.vector.astype(np.float16), part.vectors)  # holds the grid without loss
-    _write_table(pa.table(columns), part.posts)
+    save(posts.vector.astype(np.float16), part.vectors)  # holds the grid without loss
+    write_table(pa.table(columns), part.posts)
 
 
 def _read_posts(part: Part, texts: bool = True) -> Posts:
     """A part's posts; without texts where nobody looks at them."""
-    table = _open_table(part.posts)
+    table = open_table(part.posts)
     columns: dict[str, Any] = {name: table[name].to_numpy() for name in _NUMBERS}
     nothing = np.broadcast_to(np.array(None, dtype=object), (len(table),))
     for name in _TEXTS:
@@ -548,21 +379,3 @@ def _read_posts(part: Part, texts: bool = True) -> Posts:
         vector=np.load(part.vectors, mmap_mode="r").astype(np.float32),
         **columns,
     )
-
-
-def _write_table(table: pa.Table, path: Path) -> None:
-    staging = path.with_name(f".{path.name}.{os.getpid()}")
-    with pa.ipc.new_file(str(staging), table.schema) as out:
-        out.write_table(table.combine_chunks())
-    staging.replace(path)
-
-
-def _open_table(path: Path) -> pa.Table:
-    with pa.memory_map(str(path)) as mapped:
-        return pa.ipc.open_file(mapped).read_all()
-
-
-def _save(array: NDArray[Any], path: Path) -> None:
-    staging = path.with_name(f".{path.name}.{os.getpid()}.npy")
-    np.save(staging, array)
-    staging.replace(path)
