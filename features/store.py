@@ -48,6 +48,7 @@ from features.store_engine import (
 )
 from features.store_keys import Key, add_key, all_keys, note_uses, replace_key, revoke_key
 from features.store_migrate import bring_up, is_current
+from features.store_retention import delete_old_answers
 from features.store_tables import METADATA, OUTCOME_HISTORY, OUTCOMES, RECOMMENDATIONS, SERVED
 
 # Two that write the same row at once: one of them begins again.
@@ -218,6 +219,11 @@ class Store:
                     raise StoreError(told) from error
                 yield Answer(**plain), candidates
 
+    def delete_old_answers(self, before_us: int, at_most: int) -> int | None:
+        """Delete some answers as `features.store_retention` says; None where another does."""
+        with self._transaction(writes=True) as connection:
+            return delete_old_answers(connection, before_us, at_most)
+
     # ------------------------------------------------------------ what came of it
 
     def write_outcomes(
@@ -350,6 +356,11 @@ class Store:
     def prepare(self) -> None:
         """Make the tables, or bring them up to this code; every other method does so by itself."""
         self._look()
+
+    def ping(self) -> None:
+        """See that the database answers."""
+        with self._transaction() as connection:
+            connection.execute(sa.select(1))
 
     @contextmanager
     def _transaction(self, *, writes: bool = False) -> Iterator[sa.Connection]:

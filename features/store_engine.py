@@ -99,6 +99,8 @@ def _set_up_sqlite(connection: Any, _: object) -> None:
     # Readers do not wait for a writer; what was committed survives a loss of power.
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+    # What is deleted is written over with zeros, not only struck from the lists.
+    connection.execute("PRAGMA secure_delete=ON")
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

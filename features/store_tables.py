@@ -31,6 +31,7 @@ RECOMMENDATIONS = sa.Table(
     sa.Column("as_of_us", sa.BigInteger, nullable=False),
     sa.Column("campaign_id", sa.Text, index=True),
     sa.Column("plan", sa.Text),
+    sa.Index("recommendations_by_time", "served_at_us"),
 )
 SERVED = sa.Table(
     "served",

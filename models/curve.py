@@ -17,6 +17,7 @@ from models.bundle import Bundle
 from models.forecast import Forecast
 from models.planning import Ground, plan
 from models.ranker import ground_of
+from models.timing import stage
 
 
 @dataclass(frozen=True)
@@ -61,5 +62,6 @@ def budgets_around(amount: float, points: int) -> list[float]:
 
 
 def _point(ground: Ground, amount: float, currency: str) -> Point:
-    found = plan(ground, Budget(amount=amount, currency=currency)).plan
+    with stage("portfolio"):
+        found = plan(ground, Budget(amount=amount, currency=currency)).plan
     return Point(amount, found.spend, len(found.picked), found.expected_conversions)

@@ -25,6 +25,7 @@ from models.planning import Ground, plan
 from models.reasons import Reason
 from models.relax import nearest, relaxations
 from models.scoring import BASES, ESTIMATE, Scored, payable, score, score_places
+from models.timing import stage
 
 TOPIC_SIMILARITY = FEATURE_NAMES.index("topic_similarity")
 
@@ -92,13 +93,12 @@ def answer(bundle: Bundle, brief: Brief, seed: int = 0) -> Answered:
     )
     planned = None
     if brief.budget is not None:
-        planned = plan(Ground(bundle, brief, Constraints(), scored), brief.budget).plan
-    recommendation = Recommendation(
-        as_of_us=bundle.index.as_of_us,
-        pool=_pool(bundle, brief, scored, pool),
-        items=_items(bundle, brief, scored, shown),
-        portfolio=planned,
-    )
+        with stage("portfolio"):
+            planned = plan(Ground(bundle, brief, Constraints(), scored), brief.budget).plan
+    counts = _pool(bundle, brief, scored, pool)
+    with stage("explain"):
+        items = _items(bundle, brief, scored, shown)
+    recommendation = Recommendation(bundle.index.as_of_us, counts, items, planned)
     return Answered(recommendation, scored, _first(shown.rows, order), shown.propensity)
 
 
@@ -109,7 +109,9 @@ def portfolio(bundle: Bundle, request: PlanRequest) -> Portfolio:
         BriefError: The brief asks for what cannot be answered, or no plan keeps the constraints.
     """
     ground, pool = ground_of(bundle, request)
-    scored, planned = ground.scored, plan(ground, request.budget)
+    scored = ground.scored
+    with stage("portfolio"):
+        planned = plan(ground, request.budget)
     return Portfolio(
         as_of_us=bundle.index.as_of_us,
         pool=_pool(bundle, request, scored, pool),
@@ -143,13 +145,14 @@ def _first(rows: Ints, order: Ints) -> Ints:
 
 
 def _pool(bundle: Bundle, brief: Brief, scored: Scored, pool: Pool) -> PoolCounts:
-    return PoolCounts(
-        creators=len(bundle.index),
-        eligible=len(pool.eligible),
-        removed_by=pool.removed_by,
-        relaxations=relaxations(bundle, brief, scored, pool) if brief.explain else (),
-        nearest=nearest(pool),
-    )
+    with stage("relax"):
+        return PoolCounts(
+            creators=len(bundle.index),
+            eligible=len(pool.eligible),
+            removed_by=pool.removed_by,
+            relaxations=relaxations(bundle, brief, scored, pool) if brief.explain else (),
+            nearest=nearest(pool),
+        )
 
 
 def _check_currency(index: Index, brief: Brief) -> None:

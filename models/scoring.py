@@ -22,6 +22,7 @@ from models.conversion import Predictions
 from models.index import Pool
 from models.profiles import profile_brief
 from models.search import query_of
+from models.timing import stage, tell_eligible
 
 # Creators scored in full. Of the best 50 among 100,000 they held 0.999 (`benchmarks.search`).
 CANDIDATES = 1_500
@@ -84,7 +85,9 @@ def score(bundle: Bundle, brief: Brief) -> tuple[Scored, Pool]:
     Raises:
         BriefError: The brief asks for what cannot be answered.
     """
-    return score_as(bundle, brief, brief_profile(bundle, brief))
+    with stage("encode_brief"):
+        profile = brief_profile(bundle, brief)
+    return score_as(bundle, brief, profile)
 
 
 def score_as(bundle: Content, brief: Brief, profile: BriefProfile) -> tuple[Scored, Pool]:
@@ -93,8 +96,11 @@ def score_as(bundle: Content, brief: Brief, profile: BriefProfile) -> tuple[Scor
     Raises:
         BriefError: The brief asks for what cannot be answered.
     """
-    pool = indexes.filter_pool(bundle.index, brief, bundle.niche)
-    places = candidates(bundle, brief, profile, pool.eligible, CANDIDATES)
+    with stage("filter"):
+        pool = indexes.filter_pool(bundle.index, brief, bundle.niche)
+    tell_eligible(len(pool.eligible))
+    with stage("candidates"):
+        places = candidates(bundle, brief, profile, pool.eligible, CANDIDATES)
     return score_places(bundle, brief, profile, places), pool
 
 
@@ -112,8 +118,10 @@ def candidates(
 def score_places(bundle: Content, brief: Brief, profile: BriefProfile, places: Ints) -> Scored:
     """Score creators of some places, whether a filter takes them out or not."""
     none = np.zeros(len(places), dtype=np.int64)
-    matrix = pair_features(bundle.index.profiles, places, [profile], none)
-    predictions = bundle.model.predict(matrix)
+    with stage("features"):
+        matrix = pair_features(bundle.index.profiles, places, [profile], none)
+    with stage("predict"):
+        predictions = bundle.model.predict(matrix)
     costs = _costs(bundle, brief, places, matrix)
     return Scored(
         brief=profile,

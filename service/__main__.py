@@ -7,6 +7,7 @@ import math
 import os
 import sys
 import uuid
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -17,13 +18,16 @@ from rich.console import Console
 from typer.completion import completion_init  # type: ignore[attr-defined]
 
 from features.schemas import Brief, BriefError, CreatorfitError
-from features.store import open_store
+from features.store import open_store, open_store_if_there
 from models import ranker
 from service import wire
 from service.commands_keys import changes, keys
 from service.guard import check_address
+from service.logs import log_config
+from service.metrics import folder_for_workers
 from service.recorder import Recorder
 from service.reload import ModelHolder
+from service.retention import Retention
 from service.settings import ServiceSettings
 from service.show import show, wide_console
 
@@ -67,17 +71,45 @@ def serve(
     settings = ServiceSettings()
     host = settings.host if host is None else host
     check_address(settings, host)
-    uvicorn.run(
-        "service.app:create_app",
-        factory=True,
-        host=host,
-        port=settings.port if port is None else port,
-        workers=settings.workers,
-        log_level="info",
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=math.ceil(settings.request_seconds) + AFTER_THE_LAST_SECONDS,
-        timeout_worker_healthcheck=WORKER_SECONDS,
-    )
+    port = settings.port if port is None else port
+    alone = settings.workers == 1
+    several = nullcontext() if alone else folder_for_workers(settings.home, host, port)
+    with several:
+        uvicorn.run(
+            "service.app:create_app",
+            factory=True,
+            host=host,
+            port=port,
+            workers=settings.workers,
+            log_config=log_config(settings.logs),
+            access_log=False,  # `observe` tells of each request
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=math.ceil(settings.request_seconds) + AFTER_THE_LAST_SECONDS,
+            timeout_worker_healthcheck=WORKER_SECONDS,
+        )
+
+
+@app.command()
+def prune(
+    days: Annotated[
+        int | None, typer.Option(min=1, help="Keep so many days, not CREATORFIT_KEEP_SERVED_DAYS")
+    ] = None,
+) -> None:
+    """Delete what was served longer ago than it is kept, as a running service does by itself.
+
+    Outcomes stay, and so do the answers of campaigns of which outcomes came in since.
+
+    Example: python -m service prune --days 90
+    """
+    settings = ServiceSettings()
+    store = open_store_if_there(settings.store_url)
+    if store is None:
+        print("nothing was served yet")
+        return
+    keep = settings.keep_served_days if days is None else days
+    deleted = Retention(store, keep).delete_old()
+    store.close()
+    print(f"{deleted:,} answers deleted that were older than {keep:,} days")
 
 
 @app.command()

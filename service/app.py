@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
 from typing import TypedDict
@@ -31,19 +31,24 @@ from features.store import Store, open_store
 from service.guard import guard
 from service.keyring import Keyring
 from service.limits import REFUSALS, Limits, LimitsMiddleware
+from service.metrics import Metrics, Watched
+from service.observe import Observing, route_of
 from service.openapi import describe, operation_id
 from service.problems import problem
 from service.recorder import Recorder
 from service.reload import ModelHolder
+from service.retention import Retention
 from service.routes import router
 from service.routes_changes import router as changes_router
 from service.routes_docs import mount_docs
 from service.routes_docs import router as docs_router
 from service.routes_export import router as export_router
+from service.routes_metrics import router as metrics_router
 from service.routes_outcomes import router as outcomes_router
 from service.routes_page import mount_files
 from service.routes_page import router as page_router
 from service.settings import ServiceSettings
+from service.tracing import open_tracing
 from service.wire import FieldError, fault_in_words, json_pointer
 
 log = logging.getLogger("creatorfit.app")
@@ -69,6 +74,8 @@ class State(TypedDict):
     recorder: Recorder
     limits: Limits
     keyring: Keyring
+    metrics: Metrics
+    watched: Watched
 
 
 def create_app(settings: ServiceSettings | None = None) -> FastAPI:
@@ -79,6 +86,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     """
     settings = settings or ServiceSettings()
     limits = Limits(settings)
+    metrics = Metrics()
+    traces = open_tracing(settings.traces)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
@@ -90,7 +99,10 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         await asyncio.gather(
             asyncio.to_thread(holder.start), asyncio.to_thread(_prepare, store, keyring)
         )
-        polling = asyncio.create_task(holder.poll())
+        retention = Retention(store, settings.keep_served_days)
+        watched = Watched(holder, recorder, store, retention, limits)
+        beside = (holder.poll(), retention.run(), metrics.watch(watched))
+        tasks = [asyncio.create_task(one) for one in beside]
         # A request is one thread's work, and several are answered at once: products of matrices
         # that each took every core would wait for one another.
         with threadpool_limits(1, user_api="blas"):
@@ -100,13 +112,18 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
                 "recorder": recorder,
                 "limits": limits,
                 "keyring": keyring,
+                "metrics": metrics,
+                "watched": watched,
             }
-        polling.cancel()
-        with suppress(asyncio.CancelledError):
-            await polling
+        retention.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(recorder.close)
         await asyncio.to_thread(keyring.close)
         store.close()
+        if traces is not None:
+            traces.close()
 
     app = FastAPI(
         title="creatorfit",
@@ -117,6 +134,8 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
         lifespan=lifespan,
         responses=REFUSALS,
         generate_unique_id_function=operation_id,
+        # FastAPI's own would tell whole paths and queries, and so the ids of creators.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.openapi = partial(describe, app)  # type: ignore[method-assign]
     app.add_middleware(LimitsMiddleware, limits=limits)
@@ -126,13 +145,15 @@ def create_app(settings: ServiceSettings | None = None) -> FastAPI:
     app.include_router(outcomes_router)
     app.include_router(changes_router)
     app.include_router(docs_router)
+    app.include_router(metrics_router)
     mount_files(app)
     mount_docs(app)
     guard(app, settings)
     app.add_exception_handler(CreatorfitError, _domain_failure)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_failure)
-    app.add_exception_handler(Exception, _own_failure)
+    # Last, so outermost; it answers with the handler of what nobody else handles.
+    app.add_middleware(Observing, metrics=metrics, traces=traces, failed=_own_failure)
     return app
 
 
@@ -196,5 +217,5 @@ async def _http_failure(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _own_failure(request: Request, error: Exception) -> JSONResponse:
-    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    log.error("%s %s failed", request.method, route_of(request.scope), exc_info=error)
     return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "the service failed; its log says how")

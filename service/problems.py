@@ -11,6 +11,7 @@ from http import HTTPStatus
 from fastapi.responses import JSONResponse
 
 from service.headers import API_HEADERS
+from service.logs import request_id
 from service.wire import FieldError, Problem
 
 PROBLEM_JSON = "application/problem+json"
@@ -29,7 +30,13 @@ def problem(
     It has the headers of every answer by itself: the outermost handler of failures lies outside the
     middleware that sets them.
     """
-    body = Problem(title=status.phrase, status=status, detail=detail, errors=errors or [])
+    body = Problem(
+        title=status.phrase,
+        status=status,
+        detail=detail,
+        errors=errors or [],
+        request_id=request_id(),
+    )
     said = {**API_HEADERS, **(headers or {})}
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         said.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from features.settings import HomeSettings
+from service.logs import Form
 
 
 def _origins(value: str) -> str:
@@ -31,6 +32,21 @@ class ServiceSettings(HomeSettings):
         gt=0,
         le=600,
         description="How long a request waits for a database that is locked, before it answers 503",
+    )
+    keep_served_days: int = Field(
+        400,  # a campaign may be compared with that of the same season a year before
+        ge=1,
+        le=36_500,
+        description="How long what was served is kept; what came of it stays",
+    )
+    logs: Form = Field(
+        "auto",
+        description="`json` lines or `text`; `auto`: text where stderr is a terminal, else json",
+    )
+    traces: str = Field(
+        "",
+        description="Address of an OpenTelemetry collector (OTLP over HTTP), such as "
+        "http://127.0.0.1:4318; empty: no traces. Needs the extra `otel`",
     )
     log_candidates: int = Field(
         200,

@@ -16,6 +16,7 @@ from features.schemas import BundleFault, RiskTopic
 from models import ranker
 from models.answer import CreatorProfile, Item, Recommendation
 from models.bundle import MODEL_NAME
+from models.timing import stage
 from service.reload import Refused, Served
 
 Rate = Annotated[float, Field(ge=0)]
@@ -426,6 +427,7 @@ class Problem(BaseModel):
     status: int
     detail: str
     errors: list[FieldError] = []
+    request_id: str | None = Field(None, description="Of the request, as the service's log has it")
 
 
 def json_pointer(place: Iterable[str | int]) -> str:
@@ -474,7 +476,8 @@ def recommendation(recommendation_id: str, served: Served, answer: Recommendatio
         "items": answer.items,
         "portfolio": answer.portfolio,
     }
-    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z)
+    with stage("write_json"):
+        return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z)
 
 
 def portfolio(

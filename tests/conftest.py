@@ -69,6 +69,8 @@ ON_EITHER_DATABASE = (
     "test_commands.py",
     "test_docs.py",
     "test_forget.py",
+    "test_logs.py",
+    "test_metrics.py",
     "test_outcomes.py",
     "test_page_views.py",
     "test_page_ways.py",
@@ -77,12 +79,14 @@ ON_EITHER_DATABASE = (
     "test_reallocation.py",
     "test_reload.py",
     "test_service.py",
+    "test_tracing.py",
     "test_tracking_server.py",
     "test_whole.py",
 )
 NAMES_EACH_DATABASE = (
     "test_migrations.py",
     "test_replicas.py",
+    "test_retention.py",
     "test_store.py",
     "test_store_faults.py",
     "test_store_keys.py",

@@ -1,0 +1,13 @@
+"""Answers are found by when they were served: the oldest are deleted."""
+
+from __future__ import annotations
+
+from alembic.operations import Operations
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade(op: Operations) -> None:
+    """Make an index."""
+    op.create_index("recommendations_by_time", "recommendations", ["served_at_us"])
