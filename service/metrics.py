@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -31,7 +32,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from features.schemas import StoreError
+from features.schemas import BundleFault, StoreError
 from features.store import Store
 from models.timing import STAGES, Stage
 from service.limits import Limits
@@ -249,8 +250,8 @@ class Metrics:
                 self._up_to(self.answers_dropped, dropped, worth)
             self._up_to(self.answers_deleted, watched.retention.deleted)
             self._up_to(self.swaps, watched.holder.swaps)
-            for fault, refused in watched.holder.refusals.items():
-                self._up_to(self.bundles_refused, refused, fault)
+            for fault in get_args(BundleFault):
+                self._up_to(self.bundles_refused, watched.holder.refusals[fault], fault)
             self._look_at_limits(watched.limits)
 
     def _look_at_limits(self, limits: Limits) -> None:

@@ -23,7 +23,7 @@ from service import logs, tracing
 from service.metrics import Metrics
 from service.tracing import Tracing
 
-access = logging.getLogger("creatorfit.access")
+log = logging.getLogger("creatorfit.requests")
 
 HEADER = "X-Request-ID"
 # What a proxy or a caller may call a request: nothing that a log or a header must escape.
@@ -100,7 +100,9 @@ class Observing:
             "status": status,
             "duration_ms": round(seconds * 1000, 1),
         }
-        access.info("%s %s %d", scope["method"], route, status, extra={"fields": fields})
+        if caller := scope.get("state", {}).get("caller"):
+            fields["key"] = caller
+        log.info("%s %s %d", scope["method"], route, status, extra={"fields": fields})
 
 
 def route_of(scope: Scope) -> str:

@@ -68,7 +68,7 @@ def test_every_request_has_a_line_that_says_nothing_of_what_was_asked(client, lo
     client.get(f"/v1/creators/{creator}?who=somebody")
     client.get("/v1/outcomes/my-secret-sponsorship")
     client.get("/no/such/path")
-    told = [line for line in lines(written) if line["logger"] == "creatorfit.access"]
+    told = [line for line in lines(written) if line["logger"] == "creatorfit.requests"]
     assert [(line["method"], line["route"], line["status"]) for line in told] == [
         ("POST", "/v1/recommendations", 200),
         ("GET", "/v1/creators/{creator_id}", 200),

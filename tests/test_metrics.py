@@ -7,13 +7,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
-from tests.serving import ROOT, Process, wait_until
 
+from benchmarks.serving import ROOT, Process, wait_until
 from features.schemas import StoreAway
 from models.registry import Registry
 from models.timing import STAGES
@@ -159,21 +160,31 @@ def test_counters_follow_what_others_count_and_an_old_model_is_no_more():
 
     one, two = model("1"), model("2")
     counts = SimpleNamespace(written=3, failed=0, dropped_by={"campaign": 2})
-    holder = SimpleNamespace(served=one, trouble=None)
+    holder = SimpleNamespace(served=one, trouble=None, swaps=1, refusals=Counter(damaged=1))
     watched = SimpleNamespace(
         holder=holder,
         recorder=SimpleNamespace(waiting=4, counts=counts),
         retention=SimpleNamespace(deleted=9),
+        limits=SimpleNamespace(
+            refused={"busy": 6}, running={"model": 2, "other": 0}, waiting={"model": 5, "other": 0}
+        ),
     )
     metrics = Metrics()
     metrics.look(watched)
     holder.served, holder.trouble, counts.written = two, "its champion is damaged", 5
+    holder.swaps = 2
     metrics.look(watched)
     metrics.look(watched)
     text = metrics.text().decode()
     assert value(text, "creatorfit_answers_written_total") == 5
     assert value(text, "creatorfit_answers_dropped_total", worth="campaign") == 2
     assert value(text, "creatorfit_answers_deleted_total") == 9
+    assert value(text, "creatorfit_model_swaps_total") == 2
+    assert value(text, "creatorfit_bundles_refused_total", reason="damaged") == 1
+    assert value(text, "creatorfit_bundles_refused_total", reason="scores") == 0
+    assert value(text, "creatorfit_refusals_total", reason="busy") == 6
+    assert value(text, "creatorfit_requests_running", kind="model") == 2
+    assert value(text, "creatorfit_requests_waiting", kind="model") == 5
     assert value(text, "creatorfit_answers_waiting") == 4
     assert value(text, "creatorfit_model_degraded") == 1
     assert value(text, "creatorfit_model_info", version="1") == 0

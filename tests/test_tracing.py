@@ -94,9 +94,9 @@ def test_a_stage_that_fails_keeps_its_words_for_itself(client, spans, monkeypatc
 
 def test_lines_of_the_log_name_the_trace(client, caplog):
     caplog.handler.addFilter(InContext())
-    caplog.set_level(logging.INFO, "creatorfit.access")
+    caplog.set_level(logging.INFO, "creatorfit.requests")
     client.get("/healthz", headers={"traceparent": PARENT})
-    [line] = [record for record in caplog.records if record.name == "creatorfit.access"]
+    [line] = [record for record in caplog.records if record.name == "creatorfit.requests"]
     assert line.context["trace_id"] == TRACE and len(line.context["span_id"]) == 16
 
 
