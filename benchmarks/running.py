@@ -76,25 +76,27 @@ def serving(folder: Path, bundle: Bundle, workers: int = 1) -> Iterator[Running]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("CREATORFIT_")}
         environment |= {f"CREATORFIT_{name}": str(value) for name, value in told.items()}
         url = f"http://127.0.0.1:{port}"
-        with _started(environment, url) as (first_s, _):
+        log = Path(scratch) / "service.log"
+        with _started(environment, url, log) as (first_s, _):
             pass
-        with _started(environment, url) as (again_s, pid):
+        with _started(environment, url, log) as (again_s, pid):
             yield Running(url, first_s, again_s, pid)
 
 
 @contextmanager
-def _started(environment: dict[str, str], url: str) -> Iterator[tuple[float, int]]:
+def _started(environment: dict[str, str], url: str, log: Path) -> Iterator[tuple[float, int]]:
     """A service until the end: the seconds until it was ready, and its process."""
     began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "service", "serve"],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    with log.open("wb") as told:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service", "serve"],
+            env=environment,
+            stdout=told,
+            stderr=told,
+            start_new_session=True,
+        )
     try:
-        _wait(process, f"{url}/readyz")
+        _wait(process, f"{url}/readyz", log)
         yield time.perf_counter() - began, process.pid
     finally:
         if process.poll() is None:
@@ -123,7 +125,7 @@ def _publish(home: Path, folder: Path, bundle: Bundle, manifest_alone: Path) -> 
     (settings.bundles / version.run_id).symlink_to(folder.resolve())
 
 
-def _wait(process: subprocess.Popen[bytes], url: str) -> None:
+def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         try:
@@ -132,4 +134,4 @@ def _wait(process: subprocess.Popen[bytes], url: str) -> None:
                     return
         except OSError:  # it does not listen yet, or has no model
             time.sleep(ASKED_EVERY_SECONDS)
-    raise RuntimeError(f"{url}: not ready within {PATIENCE_SECONDS:.0f} s; run the service by hand")
+    raise RuntimeError(f"{url} is not ready: {log.read_text('utf-8')[-2_000:]}")
