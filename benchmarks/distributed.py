@@ -1,6 +1,7 @@
 """Training on a Dask cluster of this machine: time by step, memory of each worker, and kills.
 
-    python -m benchmarks.distributed [--sizes 200000 1000000 5000000] [--real 20000] [--json FILE]
+    python -m benchmarks.distributed [--sizes 200000 1000000 5000000] [--real 20000]
+        [--kill 200000] [--json FILE]
 
 Four tables of **simulated** data, each size trained from its tables to its published version on
 workers that are processes of their own, with one thread each:
@@ -9,8 +10,8 @@ workers that are processes of their own, with one thread each:
 - the peak of resident memory of each worker and of the process that leads them, by size: the
   posts of a worker are in parts, so a worker's does not grow with the posts;
 - the same with the default text encoder, on a smaller world whose texts are those of `simulate`;
-- the smallest size once more, a worker killed (SIGKILL) in each of three steps: what it costs, and
-  whether the index is the same to the byte.
+- a world twice, the second time a worker killed (SIGKILL) in each of three steps: what that
+  costs, and whether the index is the same to the byte.
 
 Worlds of many posts are drawn file by file (`benchmarks.distributed_world`), with texts of a few
 words of a niche. Each size runs in a process of its own.
@@ -105,7 +106,8 @@ def measure(source: Path, encoder: str, home: Path, kill_in: Sequence[str] = ())
         threads_per_worker=1,
         processes=True,
         host="127.0.0.1",
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
+        worker_dashboard_address="127.0.0.1:0",
         memory_limit=MEMORY,
         silence_logs=logging.CRITICAL,
     ) as cluster:
@@ -218,7 +220,10 @@ def main() -> None:
     """Run all and print the tables; or one run, and print its figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[200_000, 1_000_000, 5_000_000])
-    parser.add_argument("--real", type=int, default=20_000, help="posts for the default encoder")
+    parser.add_argument(
+        "--real", type=int, default=20_000, help="posts for the default encoder; 0: none"
+    )
+    parser.add_argument("--kill", type=int, default=200_000, help="posts of the kill test; 0: none")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="write the figures here too")
     parser.add_argument("--one", nargs=2, metavar=("KIND", "POSTS"), help=argparse.SUPPRESS)
@@ -230,13 +235,16 @@ def main() -> None:
     print(f"{where}; simulated data", flush=True)
     runs = [apart("hash", size, given.seed) for size in sorted(given.sizes)]
     print_steps(runs[-1])
-    real = apart("real", given.real, given.seed)
-    print_steps(real)
-    print_memory([*runs, real])
-    killed = apart("killed", min(given.sizes), given.seed)
-    print_kills(runs[0], killed)
+    if given.real:
+        runs.append(apart("real", given.real, given.seed))
+        print_steps(runs[-1])
+    print_memory(runs)
+    twice = []
+    if given.kill:
+        twice = [apart(kind, given.kill, given.seed) for kind in ("hash", "killed")]
+        print_kills(*twice)
     if given.json is not None:
-        told = {"machine": where.as_json(), "runs": [*runs, real], "killed": killed}
+        told = {"machine": where.as_json(), "runs": runs, "kills": twice}
         given.json.write_text(json.dumps(told, indent=2) + "\n")
 
 

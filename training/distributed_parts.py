@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -164,7 +164,7 @@ def spread_parts(parts: Sequence[Part], starts: Ints) -> list[Moments]:
     """How the vectors of some parts before each of some moments vary, together."""
     together: list[Moments] | None = None
     for part in parts:
-        found = spread_until(_read_posts(part, texts=False), starts)
+        found = spread_until(_read_posts(part, _TEXTS), starts)
         if together is None:
             together = list(found)
         else:
@@ -183,7 +183,7 @@ class SomePosts:
 
 def posts_of(part: Part, creators: Ints) -> SomePosts:
     """Posts of some of a part's creators, by code among all."""
-    posts = _read_posts(part, texts=False)
+    posts = _read_posts(part, _TEXTS)
     whose = posts.timeline.group + part.start
     here = np.flatnonzero(np.isin(whose, creators))
     vector = posts.vector[here].astype(np.float16)  # holds the grid without loss
@@ -193,7 +193,9 @@ def posts_of(part: Part, creators: Ints) -> SomePosts:
 def sum_peers(part: Part, asked: Path) -> PeerSums:
     """What a part's posts come to in the windows of asks: platforms and sizes, and moments."""
     peer, as_of_us = np.load(asked, mmap_mode="r")
-    return peer_sums(build_history(_with_posts(part, _facts(part))), peer, as_of_us)
+    return peer_sums(
+        build_history(_with_posts(part, _facts(part), (*_TEXTS, "vector"))), peer, as_of_us
+    )
 
 
 # ---------------------------------------------------------------- rows and the index
@@ -259,9 +261,9 @@ def rows_of_part(part: Part, asked: Asked) -> tuple[int, Floats]:
     total, count = np.load(asked.peers, mmap_mode="r")
     peers = PeerSums(np.array(total[:, first:past]), np.array(count[:, first:past]))
     outcomes = of_part(load_once(asked.outcomes), part.start, part.stop)
-    facts = replace(_with_posts(part, _facts(part)), outcomes=outcomes)
+    facts = _with_posts(part, _facts(part), ("post_id", "text", "url"))
     snapshots = _snapshots(part)
-    known = Known(build_history(facts), snapshots)
+    known = Known(build_history(replace(facts, outcomes=outcomes)), snapshots)
     out = np.empty((past - first, len(FEATURE_NAMES)))
     own = np.array(brief[first:past]), np.array(brand[first:past])
     for number in asked.periods:
@@ -342,9 +344,9 @@ def _facts(part: Part) -> Facts:
     )
 
 
-def _with_posts(part: Part, facts: Facts) -> Facts:
+def _with_posts(part: Part, facts: Facts, but: Collection[str] = ()) -> Facts:
     ads: Ads = load(part.ads)
-    return replace(facts, posts=_read_posts(part), ads=ads)
+    return replace(facts, posts=_read_posts(part, but), ads=ads)
 
 
 _NUMBERS = ("likes", "comments", "views", "shares", "saves", "followers", "peer", "brand")
@@ -365,17 +367,18 @@ def _write_posts(part: Part, facts: Facts) -> None:
     write_table(pa.table(columns), part.posts)
 
 
-def _read_posts(part: Part, texts: bool = True) -> Posts:
-    """A part's posts; without texts where nobody looks at them."""
+def _read_posts(part: Part, but: Collection[str] = ()) -> Posts:
+    """A part's posts, without the texts or vectors that nobody looks at."""
     table = open_table(part.posts)
-    columns: dict[str, Any] = {name: table[name].to_numpy() for name in _NUMBERS}
     nothing = np.broadcast_to(np.array(None, dtype=object), (len(table),))
+    columns: dict[str, Any] = {name: table[name].to_numpy() for name in _NUMBERS}
     for name in _TEXTS:
-        columns[name] = table[name].to_numpy() if texts else nothing
-    creator, time_us = table["creator"].to_numpy(), table["time_us"].to_numpy()
+        columns[name] = nothing if name in but else table[name].to_numpy()
+    vector = np.load(part.vectors, mmap_mode="r")
     return Posts(
-        timeline=Timeline.build(creator, time_us),  # as they were sorted: ties are settled
+        # As they were sorted: ties are settled.
+        timeline=Timeline.build(table["creator"].to_numpy(), table["time_us"].to_numpy()),
         sponsored=table["sponsored"].to_numpy(),
-        vector=np.load(part.vectors, mmap_mode="r").astype(np.float32),
+        vector=vector if "vector" in but else vector.astype(np.float32),
         **columns,
     )
