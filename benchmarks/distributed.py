@@ -6,10 +6,10 @@
 Four tables of **simulated** data, each size trained from its tables to its published version on
 workers that are processes of their own, with one thread each:
 
-- what each step takes: seconds on the wall, and of the workers' processors;
+- what each step takes, by size: seconds on the wall, and of the workers' processors;
+- the same with the default text encoder, on a smaller world whose texts are those of `simulate`;
 - the peak of resident memory of each worker and of the process that leads them, by size: the
   posts of a worker are in parts, so a worker's does not grow with the posts;
-- the same with the default text encoder, on a smaller world whose texts are those of `simulate`;
 - a world twice, the second time a worker killed (SIGKILL) in each of three steps: what that
   costs, and whether the index is the same to the byte.
 
@@ -183,7 +183,7 @@ def print_steps(found: dict[str, Any]) -> None:
         print(f"| {name} | {wall:.1f} | {spent:.1f} | {each} |")
     wall, spent = sum(found["wall"].values()), sum(found["processor"].values())
     print(f"| **all** | {wall:.1f} | {spent:.1f} | {posts / spent:,.0f} |")
-    print(f"\nThe process that leads spent {leads:.1f} s of its own.")
+    print(f"\nThe process that leads spent {leads:.1f} s of its own.", flush=True)
 
 
 def print_memory(runs: Sequence[dict[str, Any]]) -> None:
@@ -213,7 +213,7 @@ def print_kills(whole: dict[str, Any], killed: dict[str, Any]) -> None:
         one, other = whole["metrics"][name], killed["metrics"][name]
         if one is not None and other is not None:
             print(f"\n{name}: {one:.4f} undisturbed, {other:.4f} with kills", end="")
-    print()
+    print(flush=True)
 
 
 def main() -> None:
@@ -233,19 +233,21 @@ def main() -> None:
         return
     where = machine("dask", "distributed", "lightgbm", "numpy", "pyarrow")
     print(f"{where}; simulated data", flush=True)
-    runs = [apart("hash", size, given.seed) for size in sorted(given.sizes)]
-    print_steps(runs[-1])
-    if given.real:
-        runs.append(apart("real", given.real, given.seed))
-        print_steps(runs[-1])
-    print_memory(runs)
-    twice = []
-    if given.kill:
-        twice = [apart(kind, given.kill, given.seed) for kind in ("hash", "killed")]
-        print_kills(*twice)
-    if given.json is not None:
-        told = {"machine": where.as_json(), "runs": runs, "kills": twice}
-        given.json.write_text(json.dumps(told, indent=2) + "\n")
+    wanted = [("hash", size) for size in sorted(given.sizes)]
+    wanted += [("real", given.real)] * bool(given.real)
+    wanted += [("hash", given.kill), ("killed", given.kill)] * bool(given.kill)
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    # The longest last: what the others show is there before it.
+    for kind, size in sorted(dict.fromkeys(wanted), key=lambda run: run[1]):
+        found[kind, size] = apart(kind, size, given.seed)
+        if kind != "killed":
+            print_steps(found[kind, size])
+        else:
+            print_kills(found["hash", size], found[kind, size])
+        if given.json is not None:
+            told = {"machine": where.as_json(), "runs": list(found.values())}
+            given.json.write_text(json.dumps(told, indent=2) + "\n")
+    print_memory([run for (kind, _), run in found.items() if kind != "killed"])
 
 
 if __name__ == "__main__":
