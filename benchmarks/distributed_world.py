@@ -8,6 +8,7 @@ simulated, and nothing in it is evidence about real creators.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,18 +88,17 @@ def _posts(
     views = np.rint(followers[creator] * np.exp(rng.normal(-1.5, 0.8, n)))
     likes = np.rint(views * np.exp(rng.normal(-3.0, 0.5, n)))
     time_us = START_US + rng.integers(0, DAYS * MICROSECONDS_PER_DAY, n)
-    return pa.table(
-        {
-            "post_id": [f"p{number:011d}" for number in range(first, first + n)],
-            "creator_id": creator_id[creator],
-            "published_at": pa.array(time_us).cast(pa.timestamp("us", tz="UTC")),
-            "text": _texts(rng, niche[creator]),
-            "likes": likes,
-            "comments": np.rint(likes * rng.uniform(0.0, 0.1, n)),
-            "views": views,
-            "is_sponsored": rng.random(n) < 0.1,
-        }
-    )
+    columns: dict[str, Any] = {
+        "post_id": [f"p{number:011d}" for number in range(first, first + n)],
+        "creator_id": creator_id[creator],
+        "published_at": pa.array(time_us).cast(pa.timestamp("us", tz="UTC")),
+        "text": _texts(rng, niche[creator]),
+        "likes": likes,
+        "comments": np.rint(likes * rng.uniform(0.0, 0.1, n)),
+        "views": views,
+        "is_sponsored": rng.random(n) < 0.1,
+    }
+    return pa.table(columns)
 
 
 def _texts(rng: np.random.Generator, niche: NDArray[np.int64]) -> list[str]:

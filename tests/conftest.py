@@ -43,6 +43,7 @@ ENCODER = HashEncoder(64)
 LONG = (
     "test_real_data.py",
     "test_whole.py",
+    "test_distributed.py",
     "test_newcomer.py",
     "test_docs.py",
     "test_forget.py",

@@ -126,6 +126,8 @@ def test_rows_are_those_of_one_process(both):
     mine, theirs = labelled_rows(here), labelled_rows(there)
     equal(mine, theirs)
     equal(draw_candidates(here, mine, 3), draw_candidates(there, theirs, 3))
+    none = theirs.take(np.zeros(0, dtype=np.int64))
+    assert rows_again(there, there, none).shape == (0, mine.matrix.shape[1])
     middle = int(np.median(mine.started_us))
     assert knows_later(there, theirs, middle) == {} == knows_later(here, mine, middle)
     for one, other in zip(

@@ -133,6 +133,10 @@ def test_a_creator_is_forgotten_everywhere_and_at_once(world):
             + "\n"
         )
 
+        killed = settings.home / "cluster" / "run-killed"
+        killed.mkdir(parents=True)
+        (killed / "000000.arrow").write_text(gone)
+
         found = forget(settings, [gone], Silent(), source)
         assert (found.listed, found.added, found.left) == (1, 1, ())
         assert found.database is not None and found.database.outcomes == 1

@@ -37,6 +37,7 @@ from training.distributed_files import POSTS, Sorted, read_posts, refused
 from training.distributed_parts import Encoded, Part, Shared, encode_part, write_own
 from training.distributed_there import There
 from training.distributed_work import Workers, dump
+from training.forget import CLUSTER
 from training.pipeline import OnInvalid, Reporter, niche_fitter, tell_niches
 from training.settings import TrainingSettings
 
@@ -59,7 +60,7 @@ def cluster_of(settings: TrainingSettings, report: Reporter) -> Iterator[Cluster
             f"CREATORFIT_SCHEDULER is set, but {error.name} is not installed: "
             "python -m pip install --constraint constraints.txt --editable '.[train,distributed]'"
         ) from error
-    shared = settings.home.resolve() / "cluster"
+    shared = settings.home.resolve() / CLUSTER
     shared.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="run-", dir=shared, ignore_cleanup_errors=True) as run,

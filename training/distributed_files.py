@@ -91,7 +91,8 @@ class Sorted:
         return pa.concat_tables(tables).combine_chunks(), number_of
 
 
-def _place(ids: pa.ChunkedArray[Any], bound: str) -> int:
+def _place(ids: Any, bound: str) -> int:
+    """Where the first id not before a bound stands in a column of ids, ascending."""
     return bisect_left(range(len(ids)), bound, key=lambda row: ids[row].as_py())
 
 

@@ -8,7 +8,6 @@ Knows nothing of Dask (`distributed_cluster`), nor of what comes after what (`di
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -37,7 +36,7 @@ from models.projection import Moments
 from models.safety import RiskModel
 from training.dataset import Period, fill
 from training.distributed_files import POSTS, Sorted
-from training.distributed_work import dump, load, load_once, open_table, save, write_table
+from training.distributed_work import beside, dump, load, load_once, open_table, save, write_table
 
 SHARED = "shared.pickle"
 SNAPSHOTS = "snapshots.pickle"
@@ -297,8 +296,7 @@ def index_part(part: Part, profiling: Path) -> tuple[str, ...]:
     peer = known.facts.peer_at(everyone, np.full(len(everyone), known.facts.as_of_us))
     peers = needed.sums.take(np.searchsorted(needed.peer, peer))
     index = indexes.build(known, None, needed.risks, AFRESH, needed.briefs, peers)
-    staging = part.shard.with_name(f".{part.shard.name}.{os.getpid()}")
-    shutil.rmtree(staging, ignore_errors=True)
+    staging = beside(part.shard)
     write_index(staging, index)
     shutil.rmtree(part.shard, ignore_errors=True)
     staging.replace(part.shard)

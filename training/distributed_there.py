@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from features.catalogue import FEATURE_NAMES
 from features.creator import COMPARED, PeerSums
 from features.facts import Asks, Facts, Posts
 from features.windows import Floats, Ints, Timeline
@@ -45,6 +46,7 @@ class There:
         folder: Where they lie.
         parts: In the order of their creators.
         first_post_us: As `Facts.first_post_us`, of all creators.
+        _peers: Sums that were asked for before, by platform and size, and moment.
     """
 
     workers: Workers
@@ -93,7 +95,7 @@ class There:
         """Make rows where the posts of their creators are; as `dataset.rows_of`."""
         order = np.argsort(asks.creator, kind="stable")
         asks, brief, brand = asks.take(order), brief[order], brand[order]
-        out = np.empty((0, 0))
+        out = np.empty((len(asks), len(FEATURE_NAMES)))
         with tempfile.TemporaryDirectory(prefix="asked-", dir=self.folder) as folder:
             peers = self._sums(known.facts.peer_at(asks.creator, asks.as_of_us), asks.as_of_us)
             asked = Asked(Path(folder), ())
@@ -108,8 +110,6 @@ class There:
             some = [self.parts[n] for n in np.unique(self._part_of(asks.creator)).tolist()]
             found = self.workers.each(partial(parts.rows_of_part, asked=asked), some)
             for _, (first, rows) in found:
-                if out.size == 0:
-                    out = np.empty((len(asks), rows.shape[1]))
                 out[order[first : first + len(rows)]] = rows
                 if progress is not None:
                     progress(len(rows))
@@ -147,14 +147,10 @@ class There:
         peer = np.unique(facts.peer_at(np.arange(n, dtype=np.int64), now))
         sums = self._sums(peer, np.full(len(peer), facts.as_of_us))
         profiling = self.folder / "profiling.pickle"
-        dump(
-            parts.Profiling(read_briefs(facts, latest), peer, sums, risks),
-            profiling,
-        )
+        dump(parts.Profiling(read_briefs(facts, latest), peer, sums, risks), profiling)
         spoken: dict[int, tuple[str, ...]] = {}
-        for place, languages in self.workers.each(
-            partial(parts.index_part, profiling=profiling), self.parts
-        ):
+        work = partial(parts.index_part, profiling=profiling)
+        for place, languages in self.workers.each(work, self.parts):
             spoken[place] = languages
             done(self.parts[place].stop - self.parts[place].start)
         whole = Setting(

@@ -9,12 +9,12 @@ Knows nothing of what is worked on, nor of Dask (`distributed_cluster`).
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -37,9 +37,14 @@ class Workers(Protocol):
         ...
 
 
+def beside(path: Path) -> Path:
+    """Where to write what shall stand at a path once it is whole: a name that nobody else has."""
+    return path.with_name(f".{path.name}.{uuid4().hex}")
+
+
 def dump(value: Any, path: Path) -> None:
     """Write a value, whole or not at all."""
-    staging = path.with_name(f".{path.name}.{os.getpid()}")
+    staging = beside(path)
     with staging.open("wb") as file:
         pickle.dump(value, file, protocol=5)
     staging.replace(path)
@@ -58,7 +63,7 @@ def load_once(path: Path) -> Any:
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Write a table as one batch, whole or not at all."""
-    staging = path.with_name(f".{path.name}.{os.getpid()}")
+    staging = beside(path)
     with pa.ipc.new_file(str(staging), table.schema) as out:
         out.write_table(table.combine_chunks())
     staging.replace(path)
@@ -72,6 +77,7 @@ def open_table(path: Path) -> pa.Table:
 
 def save(array: NDArray[Any], path: Path) -> None:
     """Write an array as ``.npy``, whole or not at all."""
-    staging = path.with_name(f".{path.name}.{os.getpid()}.npy")
-    np.save(staging, array)
+    staging = beside(path)
+    with staging.open("wb") as file:
+        np.save(file, array)
     staging.replace(path)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from training.pipeline import Reporter
 
 QUARANTINE = "quarantine"
+CLUSTER = "cluster"  # what a training on a cluster has under way, and leaves where it is killed
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def forget(
             ReadingCache.drop(settings.home, own)
         done(1)
     set_aside = scrub(settings.home / QUARANTINE, forgotten)
+    shutil.rmtree(settings.home / CLUSTER, ignore_errors=True)
     bundles, left = _from_bundles(settings, forgotten, report)
     versions, more = _from_registry(settings, forgotten, report)
     return Forgot(
