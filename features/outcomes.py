@@ -13,13 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.schemas import TABLES, FieldFault
+from features.schemas import NUMBER_AT_MOST, TABLES, FieldFault
 from features.table_raw import RawPart, RawTable, shown
 from features.tables import check_table, finished
 
 TABLE = "sponsorships"
 # Filled in from the answer that an outcome names.
 FROM_ANSWER = ("brand", "brief", "started_at")
+# Characters, as those of a brief: of the text `brief`, and of any id or name.
+BRIEF_AT_MOST, NAME_AT_MOST = 4_000, 200
+UNKNOWN_SHOWN = 50  # fields of one outcome
 
 
 @dataclass(frozen=True)
@@ -103,13 +106,25 @@ def _unusable(records: Sequence[object]) -> list[tuple[int, str | None, str]]:
         if not isinstance(record, Mapping):
             found.append((position, None, "an outcome is an object {…}"))
             continue
+        unknown = [name for name in record if name not in TABLES[TABLE]]
+        found.extend((position, name, "there is no such field") for name in unknown[:UNKNOWN_SHOWN])
         for name, value in record.items():
-            if name not in TABLES[TABLE]:
-                found.append((position, name, "there is no such field"))
-            elif isinstance(value, str) and not _is_unicode(value):
-                reason = "the text holds half of a surrogate pair, which is no character"
+            if name in TABLES[TABLE] and (reason := _out_of_bounds(name, value)) is not None:
                 found.append((position, name, reason))
     return found
+
+
+def _out_of_bounds(name: str, value: object) -> str | None:
+    """What no field takes of any outcome, however it is read."""
+    if isinstance(value, str):
+        most = BRIEF_AT_MOST if name == "brief" else NAME_AT_MOST
+        if len(value) > most:
+            return f"the text has {len(value):,} characters, at most {most:,} are taken"
+        if not _is_unicode(value):
+            return "the text holds half of a surrogate pair, which is no character"
+    elif isinstance(value, int | float) and value > NUMBER_AT_MOST:
+        return f"numbers are at most {NUMBER_AT_MOST:,.0f}"
+    return None
 
 
 def _is_unicode(text: str) -> bool:

@@ -34,6 +34,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    FailFast,
     Field,
     StrictBool,
     WithJsonSchema,
@@ -424,9 +425,13 @@ def _checked(test: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+# The longest language tags that RFC 5646 (4.4.1) asks for; other codes have fewer characters.
+CODE_AT_MOST = 35
+
+
 def _written(pattern: str) -> WithJsonSchema:
     """How a code is written, for the API's own description; `_checked` knows which there are."""
-    return WithJsonSchema({"type": "string", "pattern": pattern})
+    return WithJsonSchema({"type": "string", "pattern": pattern, "maxLength": CODE_AT_MOST})
 
 
 def _whole(value: object) -> object:
@@ -445,23 +450,41 @@ CODE_NAMES = {
 # ---------------------------------------------------------------- the brief
 
 
+# More than any sum of money, count or length of time there is; sums and products of such numbers
+# stay finite.
+NUMBER_AT_MOST = 1e12
+# More than any object of a brief has. Each unknown field is an error to be told: they are counted
+# before they are looked at.
+FIELDS_AT_MOST = 100
+
+
 class _Strict(BaseModel):
     """Unknown fields are an error, not ignored; a number is never read from text."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _few_fields(cls, value: Any) -> Any:
+        objects = [value, *value.values()] if isinstance(value, dict) else []
+        most = max((len(one) for one in objects if isinstance(one, dict)), default=0)
+        if most > FIELDS_AT_MOST:
+            raise ValueError(f"an object has at most {FIELDS_AT_MOST} fields, not {most:,}")
+        return value
+
 
 # Blanks around a text are taken off before it is measured, which the patterns tell whoever writes.
 Name = Annotated[str, Field(min_length=1, max_length=200, json_schema_extra={"pattern": r"\S"})]
-Country = Annotated[str, _checked("country"), _written(r"^[A-Z]{2}$")]
-Language = Annotated[str, _checked("language"), _written(r"^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*$")]
-Currency = Annotated[str, _checked("currency"), _written(r"^[A-Z]{3}$")]
+_Code = Annotated[str, Field(max_length=CODE_AT_MOST)]
+Country = Annotated[_Code, _checked("country"), _written(r"^[A-Z]{2}$")]
+Language = Annotated[_Code, _checked("language"), _written(r"^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*$")]
+Currency = Annotated[_Code, _checked("currency"), _written(r"^[A-Z]{3}$")]
 Platform = Literal[
     "instagram", "youtube", "tiktok", "twitch", "x", "facebook", "pinterest", "blog", "other"
 ]
 Objective = Literal["conversion_rate", "conversions", "value"]
 RiskTopic = Literal["adult", "violence", "hate", "gambling", "drugs", "politics", "profanity"]
-_Finite = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
+_Finite = Annotated[float, Field(ge=0, le=NUMBER_AT_MOST, allow_inf_nan=False, strict=True)]
 
 
 class Range(_Strict):
@@ -492,27 +515,27 @@ class BrandSafety(_Strict):
     in the posts of the last 365 days that have text; a creator without any does not pass.
     """
 
-    exclude: Annotated[tuple[RiskTopic, ...], Field(max_length=7)] = ()
+    exclude: Annotated[tuple[RiskTopic, ...], Field(max_length=7), FailFast()] = ()
     max_share: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
-    terms: Annotated[tuple[Name, ...], Field(max_length=100)] = ()
+    terms: Annotated[tuple[Name, ...], Field(max_length=100), FailFast()] = ()
 
 
 class Filters(_Strict):
     """What a creator must be. Filters AND together; the values inside one OR."""
 
-    platforms: Annotated[tuple[Platform, ...], Field(max_length=20)] = ()
+    platforms: Annotated[tuple[Platform, ...], Field(max_length=20), FailFast()] = ()
     follower_count: Range = Range()
     engagement_rate: Range = Range()
     price_per_post: Range = Range()
-    countries: Annotated[tuple[Country, ...], Field(max_length=250)] = ()
-    languages: Annotated[tuple[Language, ...], Field(max_length=100)] = ()
-    niches: Annotated[tuple[Name, ...], Field(max_length=50)] = ()
+    countries: Annotated[tuple[Country, ...], Field(max_length=250), FailFast()] = ()
+    languages: Annotated[tuple[Language, ...], Field(max_length=100), FailFast()] = ()
+    niches: Annotated[tuple[Name, ...], Field(max_length=50), FailFast()] = ()
     last_posted_in_days: (
         Annotated[int, Field(ge=1, le=3650, strict=True), BeforeValidator(_whole)] | None
     ) = None
     accepts_gifting: StrictBool | None = None
-    exclude_creators: Annotated[tuple[Name, ...], Field(max_length=10_000)] = ()
-    exclude_sponsored_by: Annotated[tuple[Name, ...], Field(max_length=1_000)] = ()
+    exclude_creators: Annotated[tuple[Name, ...], Field(max_length=10_000), FailFast()] = ()
+    exclude_sponsored_by: Annotated[tuple[Name, ...], Field(max_length=1_000), FailFast()] = ()
     brand_safety: BrandSafety = BrandSafety()
 
 
@@ -527,7 +550,7 @@ class AudienceNeed(_Strict):
 class Budget(_Strict):
     """Money to spend on the whole plan."""
 
-    amount: Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+    amount: Annotated[float, Field(ge=0.01, le=NUMBER_AT_MOST, allow_inf_nan=False, strict=True)]
     currency: Currency = DEFAULT_CURRENCY
 
 
@@ -541,8 +564,8 @@ class Brief(_Strict):
     ]
     objective: Objective = "conversion_rate"
     filters: Filters = Filters()
-    audience: Annotated[tuple[AudienceNeed, ...], Field(max_length=50)] = ()
-    lookalikes: Annotated[tuple[Name, ...], Field(max_length=20)] = ()
+    audience: Annotated[tuple[AudienceNeed, ...], Field(max_length=50), FailFast()] = ()
+    lookalikes: Annotated[tuple[Name, ...], Field(max_length=20), FailFast()] = ()
     budget: Budget | None = None
     product_cost: Annotated[
         _Finite | None,
@@ -575,8 +598,8 @@ class MaxShare(_Strict):
     A number holds for each of them; an object for those it names.
     """
 
-    platform: _Share | dict[Platform, _Share] | None = None
-    niche: _Share | dict[Name, _Share] | None = None
+    platform: _Share | Annotated[dict[Platform, _Share], Field(max_length=20)] | None = None
+    niche: _Share | Annotated[dict[Name, _Share], Field(max_length=50)] | None = None
 
 
 class Constraints(_Strict):
@@ -587,8 +610,8 @@ class Constraints(_Strict):
         Annotated[int, Field(ge=1, le=500, strict=True), BeforeValidator(_whole)] | None
     ) = None
     max_share: MaxShare = MaxShare()
-    must_have: Annotated[tuple[Name, ...], Field(max_length=500)] = ()
-    never: Annotated[tuple[Name, ...], Field(max_length=10_000)] = ()
+    must_have: Annotated[tuple[Name, ...], Field(max_length=500), FailFast()] = ()
+    never: Annotated[tuple[Name, ...], Field(max_length=10_000), FailFast()] = ()
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

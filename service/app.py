@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from threadpoolctl import threadpool_limits
 
 from features.schemas import (
+    FAULTS_SHOWN,
     BriefError,
     CreatorfitError,
     DataError,
@@ -186,7 +187,8 @@ async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
         return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, detail)
     errors = []
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    for fault in error.errors():
+    faults = error.errors()
+    for fault in faults[:FAULTS_SHOWN]:
         where, *place = fault["loc"]
         if fault["type"] == "json_invalid":
             detail = f"no JSON at character {place[0]}: {fault['ctx']['error']}"
@@ -197,16 +199,16 @@ async def _invalid_request(request: Request, error: Exception) -> JSONResponse:
         detail = fault_in_words(fault["type"], fault["msg"])
         errors.append(FieldError(pointer=pointer, detail=_reason(detail, fault["input"])))
     first = errors[0]
-    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return problem(status, f"{first.pointer or 'body'}: {first.detail}{more}", errors)
 
 
 def _reason(message: str, value: object) -> str:
     """What is wrong, with the value where it is short enough to show."""
+    if isinstance(value, dict) or (isinstance(value, list | str) and len(value) > 80):
+        return message
     shown = repr(value)
-    return (
-        f"{message}, not {shown}" if len(shown) <= 80 and not isinstance(value, dict) else message
-    )
+    return f"{message}, not {shown}" if len(shown) <= 80 else message
 
 
 async def _http_failure(_: Request, error: Exception) -> JSONResponse:

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Body, Path, Query, Request
 
 from features.outcomes import Outcome, read_outcomes
 from features.schemas import (
+    NUMBER_AT_MOST,
     Brief,
     BriefError,
     FieldFault,
@@ -123,11 +124,22 @@ def get_allocation(
     campaign_id: CampaignId,
     remaining: Annotated[
         float | None,
-        Query(ge=0, allow_inf_nan=False, description="Where no budget and costs tell it"),
+        Query(
+            ge=0,
+            le=NUMBER_AT_MOST,
+            allow_inf_nan=False,
+            description="Where no budget and costs tell it",
+        ),
     ] = None,
     weeks_left: Annotated[int | None, Query(ge=1, le=520)] = None,
     most_per_conversion: Annotated[
-        float | None, Query(gt=0, allow_inf_nan=False, description="No post is booked for more")
+        float | None,
+        Query(
+            ge=0.01,
+            le=NUMBER_AT_MOST,
+            allow_inf_nan=False,
+            description="No post is booked for more",
+        ),
     ] = None,
 ) -> wire_allocation.AllocationResponse:
     """Say whom to scale up, hold, scale down or stop, and why, by what came in so far."""

@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import Scope
 
-from features.schemas import PlanRequest
+from features.schemas import Name, PlanRequest
 from models import curve as curves
 from service import wire, wire_page
 from service.routes import ASKED, PROBLEMS, holder_of
@@ -65,7 +65,7 @@ def get_choices(request: Request) -> wire_page.ChoicesWire:
 
 @router.get("/v1/handles", summary="Who creators are", responses={503: PROBLEMS[503]})
 def get_handles(
-    request: Request, ids: Annotated[list[str], Query(alias="id", min_length=1, max_length=500)]
+    request: Request, ids: Annotated[list[Name], Query(alias="id", min_length=1, max_length=500)]
 ) -> list[wire_page.HandleWire]:
     """Name the creators of some ids; those that are not known are left out."""
     return wire_page.handles(holder_of(request).current(), ids)

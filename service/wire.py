@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from features.schemas import BundleFault, RiskTopic
 from models import ranker
@@ -20,6 +20,7 @@ from models.timing import stage
 from service.reload import Refused, Served
 
 Rate = Annotated[float, Field(ge=0)]
+TOLD_AT_MOST = 1_000  # characters of what was sent, in a problem document
 
 EXAMPLE_BRIEF: dict[str, Any] = {
     "brand": {"name": "Luma", "domain": "luma.example", "vertical": "beauty"},
@@ -412,11 +413,20 @@ class HealthResponse(Wire):
     detail: str | None = None
 
 
+def _tellable(text: str) -> str:
+    """A text as JSON can carry it: it may name what was sent, which is of any size and kind."""
+    shown = text if len(text) <= TOLD_AT_MOST else f"{text[:TOLD_AT_MOST]}…"
+    return shown.encode("utf-8", "backslashreplace").decode()
+
+
+Told = Annotated[str, BeforeValidator(_tellable)]
+
+
 class FieldError(BaseModel):
     """A field at fault."""
 
-    pointer: str = Field(description="JSON pointer to the field, such as /filters/niches/0")
-    detail: str
+    pointer: Told = Field(description="JSON pointer to the field, such as /filters/niches/0")
+    detail: Told
 
 
 class Problem(BaseModel):
@@ -425,7 +435,7 @@ class Problem(BaseModel):
     type: str = "about:blank"
     title: str
     status: int
-    detail: str
+    detail: Told
     errors: list[FieldError] = []
     request_id: str | None = Field(None, description="Of the request, as the service's log has it")
 

@@ -10,12 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
-from features.outcomes import FROM_ANSWER, TABLE
-from features.schemas import DEFAULT_RESOLVE_DAYS, TABLES, Budget
+from features.outcomes import BRIEF_AT_MOST, FROM_ANSWER, NAME_AT_MOST, TABLE
+from features.schemas import DEFAULT_RESOLVE_DAYS, NUMBER_AT_MOST, TABLES, Budget
 from features.store import Kept, Written
 from features.store_campaigns import CampaignLine
-from features.table_rules import INTEGER_BELOW
-from features.table_values import TEXT_CHARACTERS_AT_MOST
 from models.campaign import Campaign, CreatorResult
 from service.wire import ForecastWire, IntervalWire, Wire, moment
 
@@ -37,9 +35,9 @@ EXAMPLE_OUTCOME: dict[str, Any] = {
 }
 
 _JSON_TYPES: dict[str, dict[str, Any]] = {
-    "text": {"type": "string", "maxLength": TEXT_CHARACTERS_AT_MOST, "pattern": r"^[^\x00]*$"},
-    "integer": {"type": "integer", "minimum": 0, "exclusiveMaximum": INTEGER_BELOW},
-    "number": {"type": "number", "minimum": 0},
+    "text": {"type": "string", "maxLength": NAME_AT_MOST, "pattern": r"^[^\x00]*$"},
+    "integer": {"type": "integer", "minimum": 0, "maximum": int(NUMBER_AT_MOST)},
+    "number": {"type": "number", "minimum": 0, "maximum": NUMBER_AT_MOST},
     "time": {"type": "string", "format": "date-time"},
 }
 _MEANS = {
@@ -62,6 +60,8 @@ def _outcome_schema() -> dict[str, Any]:
     for name, column in TABLES[TABLE].items():
         said = {"description": _MEANS[name]} if name in _MEANS else {}
         kind = _JSON_TYPES[column.type]
+        if name == "brief":
+            kind = kind | {"maxLength": BRIEF_AT_MOST}
         properties[name] = kind | said
         if kind["type"] == "string" and column.required:
             properties[name]["minLength"] = 1

@@ -143,7 +143,7 @@ def test_an_outcome_takes_from_the_answer_it_names_what_it_does_not_say(client):
         ({"impressions": 9.5}, "/impressions", "without a fraction"),
         ({"impressions": True}, "/impressions", "a boolean"),
         ({"impressions": -1, "clicks": None, "conversions": 0}, "/impressions", "0 or more"),
-        ({"impressions": 2**60}, "/impressions", "2**53"),
+        ({"impressions": 2**60}, "/impressions", "at most 1,000,000,000,000"),
         ({"clicks": 10**6}, "/clicks", "above impressions"),
         ({"conversions": 403}, "/conversions", "above clicks"),
         ({"clicks": None, "conversions": 10**6}, "/conversions", "above impressions"),
