@@ -5,11 +5,13 @@
 HOME holds a champion; without it a small simulated world is trained and served. The service runs in
 a process of its own, on the same machine as what asks it, which takes a part of its processors.
 
-Requests come at random times that do not depend on the answers (a Poisson process), as those of many
-clients do: whoever waits for an answer before it asks again slows down with the service, and cannot
-overload it. An answer's time runs from the moment it was due to be asked for. In turns, in one run:
+Requests come at random times that do not depend on the answers (a Poisson process), as those of
+many clients do: whoever waits for an answer before it asks again slows down with the service, and
+cannot overload it. An answer's time runs from the moment it was due to be asked for. In turns, in
+one run:
 
-- capacity: as many clients as the service works for at once, each asking again when it has its answer;
+- capacity: as many clients as the service works for at once, each asking again when it was
+  answered;
 - calm: requests at a share of that capacity (0.7);
 - overload: at so many times of it;
 - after: as calm, right behind it.
