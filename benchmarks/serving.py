@@ -74,6 +74,10 @@ class Process:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def runs(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def start(self) -> None:
         """Start it; `wait` says when it answers."""
         with self.log.open("ab") as log:
