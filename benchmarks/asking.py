@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
+from benchmarks.serving import Process
 from models.registry import Registry
-from tests.serving import Process
 from training.console import ConsoleReporter
 from training.pipeline import train
 from training.settings import TrainingSettings
@@ -36,7 +36,7 @@ def service_of(home: Path | None, **settings: Any) -> Iterator[Process]:
     Args:
         home: With a champion; where there is none, a small simulated world is trained first, with
             the hash encoder, which knows no meaning and costs nothing.
-        settings: As `tests.serving.Process` takes them.
+        settings: As `benchmarks.serving.Process` takes them.
     """
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(TemporaryDirectory()))

@@ -4,11 +4,13 @@
 
 HOME holds a champion, and gets the outcomes and answers of the run; without it a small simulated
 world is trained and served. The service runs in a process of its own. Requests of every kind come
-in a random order, in the shares of `MIX`: new briefs, outcomes that are new and that correct others,
-and requests that are refused. After each hundredth of them the memory that the process has for
-itself is read (RssAnon: without files, which it shares). The slope is that of the last four fifths,
-by Theil and Sen, with its 95% interval; before that caches fill. The interval takes samples to be
-independent, which those of a process's memory are not: take it for too narrow.
+in a random order, in the shares of `MIX`: new briefs, outcomes that are new and that correct
+others, and requests that are refused.
+
+After each hundredth of them the memory that the process has for itself is read (RssAnon: without
+files, which it shares). The slope is that of the last four fifths, by Theil and Sen, with its 95%
+interval; before that caches fill. The interval takes samples to be independent, which those of a
+process's memory are not: take it for too narrow.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 import uuid
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
 from typer.completion import completion_init  # type: ignore[attr-defined]
@@ -20,26 +18,15 @@ from typer.completion import completion_init  # type: ignore[attr-defined]
 from features.schemas import Brief, BriefError, CreatorfitError
 from features.store import open_store, open_store_if_there
 from models import ranker
-from service import wire
+from service import server, wire
 from service.commands_keys import changes, keys
 from service.guard import check_address
-from service.logs import log_config
 from service.metrics import folder_for_workers
 from service.recorder import Recorder
 from service.reload import ModelHolder
 from service.retention import Retention
 from service.settings import ServiceSettings
 from service.show import show, wide_console
-
-# Longer than proxies keep an idle connection to a service (nginx: 60 s), so that none of them sends
-# a request into one that is being closed.
-KEEP_ALIVE_SECONDS = 75
-# A service that is ended waits for the answer that may take longest, and as long as this after it.
-AFTER_THE_LAST_SECONDS = 2
-# A worker that says nothing for so long is taken to hang, and replaced. It says nothing while it
-# imports, which takes 1.5 s on a free core and took over uvicorn's 5 s beside other work: then none
-# ever came up.
-WORKER_SECONDS = 60
 
 app = typer.Typer(
     help="Rank creators for a brief, over HTTP or here. Exit statuses: 0 done, 2 a failure told in "
@@ -75,18 +62,7 @@ def serve(
     alone = settings.workers == 1
     several = nullcontext() if alone else folder_for_workers(settings.home, host, port)
     with several:
-        uvicorn.run(
-            "service.app:create_app",
-            factory=True,
-            host=host,
-            port=port,
-            workers=settings.workers,
-            log_config=log_config(settings.logs),
-            access_log=False,  # `observe` tells of each request
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=math.ceil(settings.request_seconds) + AFTER_THE_LAST_SECONDS,
-            timeout_worker_healthcheck=WORKER_SECONDS,
-        )
+        server.serve(settings, host, port)
 
 
 @app.command()

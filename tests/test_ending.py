@@ -11,10 +11,10 @@ from contextlib import closing
 
 import pytest
 
+from benchmarks.killing import service_of
+from benchmarks.serving import wait_until
 from features.store import open_store
 from service.wire_outcomes import EXAMPLE_OUTCOME
-from tests.killing import service_of
-from tests.serving import wait_until
 
 AT_ONCE = 6
 
@@ -25,7 +25,7 @@ def refuses(port):
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_what_is_under_way_is_answered_and_nothing_else_taken_in(tmp_path, workers):
     url = f"sqlite:///{tmp_path}/service.db"
     service = service_of(tmp_path, url, workers=workers, database_wait_seconds=60)

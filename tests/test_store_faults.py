@@ -4,6 +4,7 @@ import random
 import resource
 import shutil
 import sqlite3
+import subprocess
 from contextlib import closing, contextmanager
 
 import pytest
@@ -243,6 +244,37 @@ def test_no_server_is_asked_to_acknowledge_before_it_writes(postgres):
             for name, value in (("synchronous_commit", wanted), ("lock_timeout", "2500ms")):
                 assert connection.exec_driver_sql(f"SHOW {name}").scalar() == value
         store.close()
+
+
+def test_a_disk_that_is_really_full(tmp_path):
+    """A file system of its own, of 2 MB, until another file has taken what is left of it."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("no file system may be mounted here")
+    store = open_store(f"sqlite:///{disk}/service.db")
+    first = [outcome(f"first{i}") for i in range(50)]
+    many = [outcome(f"many{i}") for i in range(200)]
+    try:
+        store.write_outcomes(first, 1)
+        filler = disk / "filler"
+        with pytest.raises(OSError, match="No space left"), filler.open("wb", buffering=0) as file:
+            while True:
+                file.write(b"x" * 4096)
+        for _ in range(3):
+            with pytest.raises(StoreAway):
+                store.write_outcomes(many, 2)
+        assert len(store.outcomes()) == 50  # reading goes on
+        filler.unlink()
+        store.write_outcomes(many, 3)
+        assert len(store.outcomes()) == 250
+        store.close()
+        with closing(sqlite3.connect(disk / "service.db")) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    finally:
+        store.close()
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_a_full_disk_under_a_real_process(tmp_path):
