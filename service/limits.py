@@ -69,7 +69,7 @@ def kind_of(path: str) -> Kind | None:
         return "model"
     if path.startswith("/v1/creators/") and path.endswith("/similar"):
         return "model"
-    if path.startswith(("/v1/outcomes", "/v1/campaigns")):
+    if path.startswith(("/v1/outcomes", "/v1/campaigns", "/v1/changes")):
         return "database"
     return "other"
 

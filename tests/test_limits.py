@@ -30,6 +30,7 @@ KINDS = {
         "/v1/campaigns",
         "/v1/campaigns/{campaign_id}",
         "/v1/campaigns/{campaign_id}/allocation",
+        "/v1/changes",
     ],
     "other": ["/v1/creators/{creator_id}", "/v1/choices", "/v1/handles", "/v1/model"],
     None: ["/healthz", "/readyz"],
