@@ -1,5 +1,6 @@
 # Two stages: one builds wheels from the pinned list, one runs them. The runtime holds no compiler,
-# no torch and nothing of training, and is not root.
+# no torch and nothing of training, and is not root. It asks everybody for an API key; make the first:
+#   docker exec CONTAINER python -m service keys create me --scope recommend --scope outcomes
 FROM python:3.11-slim AS build
 WORKDIR /build
 COPY pyproject.toml constraints.txt README.md ./
@@ -24,7 +25,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     HF_HUB_OFFLINE=1 \
     CREATORFIT_HOME=/var/lib/creatorfit \
-    CREATORFIT_HOST=0.0.0.0
+    CREATORFIT_HOST=0.0.0.0 \
+    CREATORFIT_ACCESS=keys
 VOLUME /var/lib/creatorfit
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s CMD \

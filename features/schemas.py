@@ -41,6 +41,8 @@ from pydantic import (
     model_validator,
 )
 
+from features.passwords import hide_passwords
+
 PLATFORMS = (
     "instagram",
     "youtube",
@@ -74,7 +76,10 @@ FAULTS_SHOWN = 50  # of each kind: the contract, section 1
 
 
 class CreatorfitError(Exception):
-    """Any failure this product names itself."""
+    """Any failure this product names itself. It is logged and shown, so it tells no password."""
+
+    def __init__(self, *told: object) -> None:
+        super().__init__(*(hide_passwords(one) if isinstance(one, str) else one for one in told))
 
 
 class DataError(CreatorfitError):
@@ -473,8 +478,14 @@ class _Strict(BaseModel):
         return value
 
 
-# Blanks around a text are taken off before it is measured, which the patterns tell whoever writes.
-Name = Annotated[str, Field(min_length=1, max_length=200, json_schema_extra={"pattern": r"\S"})]
+# PostgreSQL keeps no null byte, and no text needs one. Blanks around a text are taken off before it
+# is measured, which the patterns tell whoever writes.
+NO_NULL = r"^[^\x00]*$"
+_NAMES = {"pattern": r"^[^\x00]*[^\s\x00][^\x00]*$"}
+_QUERIES = {"pattern": r"^[^\x00]*[^\s\x00][^\x00]+[^\s\x00][^\x00]*$"}
+Name = Annotated[
+    str, Field(min_length=1, max_length=200, pattern=NO_NULL, json_schema_extra=_NAMES)
+]
 _Code = Annotated[str, Field(max_length=CODE_AT_MOST)]
 Country = Annotated[_Code, _checked("country"), _written(r"^[A-Z]{2}$")]
 Language = Annotated[_Code, _checked("language"), _written(r"^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*$")]
@@ -560,7 +571,7 @@ class Brief(_Strict):
     brand: Brand
     query: Annotated[
         str,
-        Field(min_length=3, max_length=4_000, json_schema_extra={"pattern": r"\S[\s\S]+\S"}),
+        Field(min_length=3, max_length=4_000, pattern=NO_NULL, json_schema_extra=_QUERIES),
     ]
     objective: Objective = "conversion_rate"
     filters: Filters = Filters()

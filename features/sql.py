@@ -34,7 +34,7 @@ def read_database(url: str) -> dict[str, RawTable]:
     """
     try:
         parsed = sa.make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter of a port that is no number
         raise DataError("the SQL URL cannot be read; write DIALECT://USER@HOST/NAME") from None
     name = parsed.render_as_string(hide_password=True)
     try:

@@ -55,6 +55,8 @@ from features.store_tables import METADATA, OUTCOME_HISTORY, OUTCOMES, RECOMMEND
 ATTEMPTS = 20
 PAUSE_SECONDS = 0.01
 ROWS_A_FETCH = 100
+# No id holds one, and PostgreSQL refuses even to look for it.
+NULL = "\0"
 # After a database could not be reached, nobody tries for this long: requests that wait for it would
 # take the threads of those that need none.
 REST_SECONDS = 1.0
@@ -258,6 +260,8 @@ class Store:
 
     def history(self, sponsorship_id: str) -> list[Kept]:
         """Every version of an outcome, the first one first; empty where none was sent."""
+        if NULL in sponsorship_id:
+            return []
         same = OUTCOME_HISTORY.c.sponsorship_id == sponsorship_id
         return self._kept(
             sa.select(OUTCOME_HISTORY).where(same).order_by(OUTCOME_HISTORY.c.revision)
@@ -265,6 +269,8 @@ class Store:
 
     def campaign(self, campaign_id: str) -> tuple[list[Kept], list[Answer]]:
         """A campaign's outcomes, and the answers asked for it or named by those, latest first."""
+        if NULL in campaign_id:
+            return [], []
         ours = OUTCOMES.c.campaign_id == campaign_id
         with self._transaction() as connection:
             query = sa.select(OUTCOMES).where(ours).order_by(OUTCOMES.c.sponsorship_id)

@@ -45,7 +45,7 @@ def engine_of(url: str, wait_seconds: float) -> tuple[sa.Engine, str]:
     """
     try:
         parsed = with_driver(sa.make_url(url))
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # the latter of a port that is no number
         reason = "CREATORFIT_DATABASE_URL cannot be read; write DIALECT://USER@HOST/NAME"
         raise StoreError(reason) from None
     name = parsed.render_as_string(hide_password=True)
@@ -67,6 +67,8 @@ def engine_of(url: str, wait_seconds: float) -> tuple[sa.Engine, str]:
         )
     except ImportError as error:
         raise StoreError(f"{name}: its driver is not installed ({error.name})") from None
+    except ArgumentError:
+        raise StoreError(f"{name}: there is no such driver") from None
     if sqlite:
         sa.event.listen(engine, "connect", _set_up_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)

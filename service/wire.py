@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from features.schemas import BundleFault, RiskTopic
+from features.schemas import NO_NULL, BundleFault, RiskTopic
 from models import ranker
 from models.answer import CreatorProfile, Item, Recommendation
 from models.bundle import MODEL_NAME
@@ -450,6 +450,8 @@ OWN_WORDS = {"extra_forbidden": "there is no such field", "missing": "this is ne
 
 def fault_in_words(kind: str, message: str) -> str:
     """What pydantic says of a field, in the product's words where its own do not help."""
+    if kind == "string_pattern_mismatch" and NO_NULL in message:
+        return "a text holds no null byte"
     return OWN_WORDS.get(kind, message)
 
 

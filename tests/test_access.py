@@ -1,6 +1,8 @@
 """Who may come in: by address, by key, by scope, and how often; from the outside, over HTTP."""
 
+import re
 import time
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -14,7 +16,8 @@ from service.guard import AccessError, check_address
 from service.keyring import Keyring, new_secret
 from service.loopback import PASSED_ON, is_loopback
 from service.settings import ServiceSettings
-from service.wire import EXAMPLE_BRIEF
+from service.wire import EXAMPLE_BRIEF, EXAMPLE_PLAN
+from tests.test_store import outcome
 
 HERE = {"base_url": "http://127.0.0.1:8000", "client": ("127.0.0.1", 50_000)}
 ELSEWHERE = {"base_url": "http://creatorfit.example", "client": ("192.0.2.7", 50_000)}
@@ -399,6 +402,33 @@ def test_a_body_is_not_read_before_its_sender_may_come_in(elsewhere):
     assert elsewhere.post("/v1/recommendations", json=EXAMPLE_BRIEF).status_code == 401
 
 
+@pytest.mark.parametrize("text", ["'; DROP TABLE outcomes; --", '" OR 1=1 --', "%27", "\0", "a\0b"])
+def test_what_looks_like_sql_is_a_value(store, text):
+    """On either database; a null byte, of which PostgreSQL takes none, is in no id."""
+    name = text.replace("\0", "0")
+    store.write_outcomes([outcome(name, campaign_id=name, brand=name)], 1, name)
+    assert [kept.outcome.brand for kept in store.history(name)] == [name]
+    if text != name:
+        assert store.history(text) == [] and store.campaign(text) == ([], [])
+    assert len(store.campaign(name)[0]) == 1 and store.campaign(f"{name}'")[0] == []
+    store.add_key(Key(name, name, (), name, 1))
+    assert store.revoke_key(name, 2).name == name
+    assert {change.subject for change in store.changes(9)} == {name}
+
+
+@pytest.mark.parametrize("place", [("brand", "name"), ("query",), ("campaign_id",)])
+def test_a_null_byte_in_a_brief_is_refused_by_name(tmp_path, place):
+    with TestClient(create_app(settings_of(tmp_path)), **HERE) as client:
+        body = EXAMPLE_PLAN | {"campaign_id": "spring", "brand": dict(EXAMPLE_PLAN["brand"])}
+        inside = body if len(place) == 1 else body[place[0]]
+        inside[place[-1]] = "spring\0"
+        response = client.post("/v1/portfolios", json=body)
+        assert response.status_code == 422
+        [error] = response.json()["errors"]
+        assert error["pointer"] == "/" + "/".join(place)
+        assert "a text holds no null byte" in error["detail"]
+
+
 def test_openapi_says_which_routes_need_a_key(elsewhere):
     spec = elsewhere.get("/openapi.json").json()
     assert spec["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
@@ -411,3 +441,12 @@ def test_openapi_says_which_routes_need_a_key(elsewhere):
     assert free == {"/healthz", "/readyz"}
     for code in ("401", "403", "429"):
         assert code in spec["paths"]["/v1/creators/{creator_id}"]["get"]["responses"]
+
+
+def test_the_page_on_security_names_tests_that_are_there():
+    root = Path(__file__).parents[1]
+    named = set(re.findall(r"`(test_\w+)`", (root / "docs" / "security.md").read_text()))
+    there_are = set()
+    for file in (root / "tests").glob("test_*.py"):
+        there_are |= set(re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE))
+    assert len(named) > 30 and named - there_are == set()

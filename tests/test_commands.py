@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -19,16 +20,22 @@ from training.simulate import write_world
 ROOT = Path(__file__).parents[1]
 APPS = {"training": training, "service": service}
 COMMANDS = [
-    (module, command.name or command.callback.__name__.replace("_", "-"))
+    (module, " ".join([*group, command.name or command.callback.__name__.replace("_", "-")]))
     for module, app in APPS.items()
-    for command in app.registered_commands
+    for group, of_group in [
+        ((), app),
+        *(((one.name,), one.typer_instance) for one in app.registered_groups),
+    ]
+    for command in of_group.registered_commands
 ]
 # Those that print no result of their own, or print JSON without being told.
 WITHOUT_JSON = {("service", "serve"), ("service", "rank")}
 
 
 def help_of(module, name):
-    command = typer.main.get_command(APPS[module]).commands[name]
+    command = typer.main.get_command(APPS[module])
+    for one in name.split():
+        command = command.commands[one]
     return command, " ".join((command.help or "").split())
 
 
@@ -46,7 +53,7 @@ def test_every_command_teaches(module, name):
 
 @pytest.mark.parametrize(("module", "name"), COMMANDS)
 def test_help_is_printed_whole(module, name):
-    done = CliRunner().invoke(APPS[module], [name, "--help"], env={"COLUMNS": "100"})
+    done = CliRunner().invoke(APPS[module], [*name.split(), "--help"], env={"COLUMNS": "100"})
     assert done.exit_code == 0 and "Example: python -m" in done.stdout
 
 
@@ -103,6 +110,57 @@ def test_faults_are_json_too(tmp_path):
     assert isinstance(done.exception, CreatorfitError)  # `main` makes exit status 2 of it
     found = json.loads(done.stdout)
     assert found["valid"] is False and found["faults"][0]["column"] == "platform"
+
+
+@pytest.fixture
+def keys(tmp_path, url):
+    """Runs commands of the service on a database of their own."""
+    environment = {"CREATORFIT_HOME": str(tmp_path), "CREATORFIT_DATABASE_URL": url}
+
+    def run(*arguments, status=0):
+        done = CliRunner().invoke(service, [str(one) for one in arguments], env=environment)
+        assert done.exit_code == status, (done.stdout, done.stderr, done.exception)
+        return done
+
+    return run
+
+
+def test_keys_are_made_listed_rotated_and_revoked(keys):
+    made = keys("keys", "create", "web [shop]", "--scope", "recommend", "--scope", "outcomes")
+    token = made.stdout.strip()
+    assert re.fullmatch(r"creatorfit_[0-9a-f]{12}_[\w-]{43}", token), "the key and nothing else"
+    [one] = json.loads(keys("keys", "list", "--json").stdout)
+    assert (one["name"], one["scopes"]) == ("web [shop]", ["recommend", "outcomes"])
+    assert one["taken"] is True and one["last_used_at"] is None
+    assert token.split("_")[1] == one["key_id"] and not {"digest", "key"} & one.keys()
+    rotated = keys("keys", "rotate", one["key_id"], "--overlap-hours", 1, "--json")
+    new = json.loads(rotated.stdout)
+    assert new["key"].startswith("creatorfit_") and new["scopes"] == one["scopes"]
+    first, second = json.loads(keys("keys", "list", "--json").stdout)
+    hours = datetime.fromisoformat(first["expires_at"]) - datetime.fromisoformat(
+        second["created_at"]
+    )
+    assert hours == timedelta(hours=1) and first["taken"] and second["expires_at"] is None
+    keys("keys", "revoke", new["key_id"])
+    listed = keys("keys", "list").stdout
+    assert "web [shop]" in listed and "revoked 20" in listed and "taken until 20" in listed
+    logged = json.loads(keys("changes", "--json").stdout)
+    assert [change["what"] for change in logged] == ["key revoked", "key rotated", "key created"]
+    assert {change["who"] for change in logged} == {"command line"}
+    assert new["key_id"] in keys("changes").stdout
+    assert token not in listed + json.dumps(logged)
+
+
+def test_keys_that_cannot_be_made_or_ended_are_told_in_words(keys):
+    for arguments in (("rotate", "nothing"), ("revoke", "nothing")):
+        done = keys("keys", *arguments, status=1)  # `main` makes exit status 2 of it
+        assert isinstance(done.exception, CreatorfitError)
+        assert "keys list" in str(done.exception)
+    for name in ("", "a\nb", "\u202eb", "x" * 101):
+        keys("keys", "create", name, "--scope", "admin", status=2)
+    keys("keys", "create", "a", status=2)
+    keys("keys", "create", "a", "--scope", "everything", status=2)
+    assert json.loads(keys("keys", "list", "--json").stdout) == []
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ from service.app import create_app
 from service.plain import _STEERS, plain
 from service.routes_page import WEB
 from service.settings import ServiceSettings
-from service.wire import EXAMPLE_BRIEF
+from service.show import show, wide_console
+from service.wire import EXAMPLE_BRIEF, RecommendationResponse
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +197,15 @@ def test_nothing_that_is_shown_steers_what_stands_around_it(text):
     ]
     assert plain(shown) == shown
     assert plain(f"a{text}b") == f"a{shown}b"
+
+
+def test_what_creators_write_steers_no_terminal(client):
+    answer = client.post("/v1/recommendations", json=EXAMPLE_BRIEF | {"limit": 1}).json()
+    answer["items"][0]["handle"] = "\x1b[2J\x9b31m\u202e[red]me\x07"
+    console = wide_console(record=True, file=io.StringIO())
+    show(RecommendationResponse.model_validate(answer), console)
+    shown = console.export_text()
+    assert "[2J31m[red]me" in shown and not re.search("[\x00-\x08\x1b\x9b\u202e]", shown)
 
 
 def test_the_page_leaves_out_what_python_does():

@@ -128,11 +128,11 @@ def test_what_creators_write_stays_text(open_page):
         response = route.fetch()
         answer = response.json()
         for item in answer["items"]:
-            item["handle"] = HOSTILE
+            item["handle"] = f"\u202e{HOSTILE}\u009b"  # turns what follows round; steers
             item["evidence"] = [
                 {"post_id": "p", "text": HOSTILE, "similarity": 0.5, "url": "javascript:alert(1)"}
             ]
-            item["warnings"] = [HOSTILE]
+            item["warnings"] = [f"\u2067{HOSTILE}"]
             item["safety"] = {
                 "posts": 9,
                 "risks": [

@@ -27,7 +27,7 @@ from features.schemas import (
     InvalidTables,
     Tables,
 )
-from features.tables import check_tables, read_tables
+from features.tables import FORMATS, check_tables, read_tables, write_tables
 
 HERE = Path(__file__).resolve().parent
 SHARED = HERE.parents[1] / "shared" / "data"
@@ -160,6 +160,17 @@ def test_a_text_too_long_is_refused_and_shown_cut(folder: Path) -> None:
     (fault,) = refused(folder).faults
     assert (fault.row, fault.column, fault.kind) == (3, "text", "too_long")
     assert fault.value is not None and len(fault.value) < 300 and "100,001" in fault.value
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_text_of_ten_megabytes_is_refused(format: Any, folder: Path, tmp_path: Path) -> None:
+    """By its row, and the other rows are none the worse."""
+    data = frames(read_tables(folder))
+    data["posts"].loc[1, "text"] = "x" * 10_000_000
+    write_tables(data, tmp_path / "large", format)
+    (fault,) = refused(tmp_path / "large").faults
+    assert (fault.row is not None, fault.column, fault.kind) == (True, "text", "too_long")
+    assert len(fault.value or "") < 300
 
 
 def test_faults_of_every_table_are_told_at_once(folder: Path) -> None:
