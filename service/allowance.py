@@ -1,7 +1,8 @@
 """How often each key may ask: a bucket of tokens for each, which fills as time goes by.
 
-Each process counts for itself: of N processes a key may ask up to N times as much. Knows nothing of
-HTTP, nor of what a key is.
+Each process counts for itself: of N processes a key may ask up to N times as much. One count for
+all would need a store that every request waits for; the package `limits`, which knows such stores,
+has windows and no bucket. Knows nothing of HTTP, nor of what a key is.
 """
 
 from __future__ import annotations
