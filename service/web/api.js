@@ -21,6 +21,7 @@ async function ask(path, options = {}) {
     throw new Problem(0, "The service cannot be reached. Is it running, and are you online?", []);
   }
   if (response.ok) return response;
+  if (response.status === 401) throw new Problem(401, "This needs an API key of the service.", []);
   let body = {};
   try {
     body = await response.json();

@@ -3,7 +3,11 @@
 import { h } from "./dom.js";
 
 const KEY = "creatorfit-key";
+// Whoever closes the dialog without a key is not asked again by what else was under way.
+const QUIET_MS = 1000;
+const GIVEN = "given";
 let asking = null;
+let closed = -QUIET_MS;
 
 /** The header that sends the key; nothing where none was asked for yet. */
 export function authorization() {
@@ -27,6 +31,7 @@ export function forgetKey() {
  */
 export function askForKey(used) {
   if (authorization().Authorization !== used.Authorization) return Promise.resolve(true);
+  if (!asking && performance.now() - closed < QUIET_MS) return Promise.resolve(false);
   asking ??= new Promise((resolve) => {
     const input = h("input", {
       id: "key",
@@ -48,7 +53,7 @@ export function askForKey(used) {
         { id: "key-hint" },
         "Whoever runs the service gives you one. It is kept until this tab is closed.",
       ),
-      h("div.actions", null, h("button.primary", null, "Go on")),
+      h("div.actions", null, h("button.primary", { value: GIVEN }, "Go on")),
     );
     const dialog = h("dialog.key", { "aria-labelledby": "key-title" }, form);
     form.addEventListener("submit", () => {
@@ -58,6 +63,7 @@ export function askForKey(used) {
     dialog.addEventListener("close", () => {
       dialog.remove();
       asking = null;
+      if (dialog.returnValue !== GIVEN) closed = performance.now();
       document.dispatchEvent(new Event("key"));
       resolve(authorization().Authorization !== used.Authorization);
     });
