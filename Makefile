@@ -12,7 +12,7 @@ POSTGRES_TESTS ?=
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types laws pytest test-long test-postgres serve mlflow docs report runtime-check clean
+.PHONY: help demo test check format lint types laws pytest test-long test-postgres serve mlflow docs report runtime-check lock audit sbom fuzz clean
 
 help:  ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -91,9 +91,33 @@ $(VENV)/.train: $(VENV)/bin/python pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train]'
 	touch $@
 
+$(VENV)/.supply: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,dev,supply]'
+	touch $@
+
 $(VENV)/.dev: $(VENV)/.train
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,distributed,dev]'
 	touch $@
+
+# Torch is in no lock: the file of it for a machine without an accelerator is not the one whose hash the
+# index has, and training is not what is deployed. The locks are of the image (Dockerfile).
+LOCK := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --allow-unsafe --constraint constraints.txt
+
+lock: $(VENV)/.supply  ## Renew the hashes of what the image is made of (requirements/*.lock)
+	$(LOCK) --output-file requirements/runtime.lock pyproject.toml
+	$(LOCK) --only-build-deps --build-deps-for wheel --output-file requirements/build.lock pyproject.toml
+
+audit: $(VENV)/.supply  ## Known vulnerabilities of what the locks name; 3 where the database does not answer
+	$(BIN)/python .ci/audit.py requirements/runtime.lock requirements/build.lock
+	$(BIN)/python -m pip check
+
+sbom: $(VENV)/.supply  ## Write the image's bill of materials (CycloneDX) to var/artefacts/sbom.json
+	PYTHON=$(PYTHON) sh .ci/sbom.sh
+
+fuzz: $(VENV)/.dev  ## Ask the API 5,000 things, and the readers 200,000 (hours; the suite has short forms)
+	$(BIN)/python -m benchmarks.fuzz_api --cases 5000
+	$(BIN)/python -m benchmarks.fuzz_readers --inputs 200000 --processes 2
 
 clean:  ## Remove what was made here
 	rm -rf $(VENV) var .pytest_cache .mypy_cache .ruff_cache .hypothesis
