@@ -32,13 +32,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from benchmarks.machine import machine
 from benchmarks.refresh import Quiet
+from features.store import open_store
+from features.store_keys import Key
 from models.registry import Registry
 from service.app import create_app
+from service.keyring import new_secret
 from service.settings import ServiceSettings
 from training.pipeline import train
 from training.settings import TrainingSettings
 from training.simulate import simulate, write_world
 
+KEY = "CREATORFIT_FUZZ_KEY"
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 START_SECONDS = 60.0
 # Random cases of each operation in a round: as many again as its edges give.
@@ -73,6 +77,7 @@ class Fuzzed:
 
 def fuzz(
     url: str,
+    key: str,
     cases: int,
     seed: int = 0,
     seconds: int | None = None,
@@ -82,6 +87,7 @@ def fuzz(
 
     Args:
         url: Where the service answers.
+        key: An API key for all of it.
         cases: How many there shall be at least; a round is always finished.
         seed: Of the first round; each round has one of its own.
         seconds: The most that a round may take; None: until it is done.
@@ -100,9 +106,10 @@ def fuzz(
                     *("--report", "json", "--report-json-path", str(report)),
                     *(() if seconds is None else ("--max-time", str(seconds))),
                     *("--continue-on-failure", "--no-shrink"),
+                    *("--header", f"Authorization: Bearer {key}"),
                 ],
                 cwd=folder,
-                env={**os.environ, "PYTHONPATH": str(CONFIG.parents[1])},
+                env={**os.environ, "PYTHONPATH": str(CONFIG.parents[1]), KEY: key},
                 capture_output=True,
                 text=True,
             )
@@ -126,10 +133,35 @@ def _count(report: dict[str, Any], into: Fuzzed) -> None:
     into.errors += [json.dumps(error) for error in report["errors"]]
 
 
+def patient(home: Path) -> ServiceSettings:
+    """Settings of a service that asks everybody for a key, and refuses nothing for want of time."""
+    return ServiceSettings(
+        home=home,
+        access="keys",
+        key_requests_per_minute=1e9,
+        key_burst=1_000_000,
+        request_seconds=600,
+        waiting=100,
+    )
+
+
+def new_key(settings: ServiceSettings) -> str:
+    """An API key of a service, for all of it."""
+    made = new_secret()
+    scopes: Any = ("recommend", "outcomes", "admin")
+    store = open_store(settings.store_url)
+    try:
+        store.prepare()
+        store.add_key(Key(made.key_id, "fuzzing", scopes, made.digest, time.time_ns() // 1_000))
+    finally:
+        store.close()
+    return made.token
+
+
 @contextmanager
-def serving(home: Path, statuses: Counter[int]) -> Iterator[str]:
-    """Serve the model of a home on a free port of loopback, and count answers by status."""
-    app = _counted(create_app(ServiceSettings(home=home)), statuses)
+def serving(settings: ServiceSettings, statuses: Counter[int]) -> Iterator[str]:
+    """Serve on a free port of loopback, and count answers by status."""
+    app = _counted(create_app(settings), statuses)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)
@@ -185,8 +217,10 @@ def main() -> int:
     try:
         home = said.home or small_home(folder)
         start = time.monotonic()
-        with serving(home, statuses) as url:
-            found = fuzz(url, said.cases, said.seed, said.seconds)
+        settings = patient(home)
+        key = new_key(settings)
+        with serving(settings, statuses) as url:
+            found = fuzz(url, key, said.cases, said.seed, said.seconds)
         took = time.monotonic() - start
     finally:
         shutil.rmtree(folder)

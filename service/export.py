@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -122,9 +123,9 @@ def to_xlsx(tables: Sequence[Table]) -> bytes:
                 longest = max((len(_shown(row[column])) for row in table.rows), default=0)
                 sheet.set_column(column, column, min(max(longest, len(name)) + 2, WIDTH_AT_MOST))
             for number, row in enumerate(table.rows, start=1):
-                for column, cell in enumerate(row):
+                for column, cell in enumerate(map(harmless, row)):
                     if isinstance(cell, str):
-                        sheet.write_string(number, column, str(harmless(cell)))
+                        sheet.write_string(number, column, cell)
                     elif cell is not None:
                         sheet.write_number(number, column, cell)
     return out.getvalue()
@@ -132,6 +133,8 @@ def to_xlsx(tables: Sequence[Table]) -> bytes:
 
 def harmless(cell: Cell) -> Cell:
     """A cell that no spreadsheet runs, refuses, or lets steer its neighbours."""
+    if isinstance(cell, float) and not math.isfinite(cell):  # the API says null
+        return None
     if not isinstance(cell, str):
         return cell
     text = plain(cell)
