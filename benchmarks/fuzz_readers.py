@@ -6,7 +6,7 @@
 Samples from `tests/`, in every format that is read, are changed (`mutations`) and read: the tables
 of the contract one by one and as a folder, plans of bookings, every source of `training import`,
 and the values people write. Whoever reads a file accepts it, or refuses it with an error of
-`features.schemas`; whatever else is raised, warned of, or takes over ten seconds has escaped and is
+`features.schemas`; whatever else is raised, warned of, or takes ten seconds of the processor has escaped and is
 printed. Of a tenth of what is accepted it must hold too that written and read again it is the same,
 that an import wrote what keeps the contract, and that it goes through a second time. An input is
 made of the seed and its number alone.
@@ -370,15 +370,15 @@ def judge(reader: Reader, random: Random, folder: Path) -> tuple[Outcome, BaseEx
 @contextmanager
 def _time_limit() -> Iterator[None]:
     def over(*_: object) -> None:
-        raise TimeoutError(f"took over {SECONDS_AT_MOST:.0f} s")
+        raise TimeoutError(f"took over {SECONDS_AT_MOST:.0f} s of the processor")
 
-    before = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS_AT_MOST)
+    before = signal.signal(signal.SIGPROF, over)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS_AT_MOST)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def drawn(seed: int, number: int, readers: Sequence[Reader]) -> tuple[Reader, Random]:
@@ -425,10 +425,16 @@ def fuzz_in_parts(seed: int, inputs: int, processes: int, names: Sequence[str] |
         running = [pool.submit(_fuzz_named, seed, *part, names) for part in parts]
         for (start, end), done in zip(parts, running, strict=True):
             try:
-                counted.add(done.result())
+                found = done.result()
             except BrokenProcessPool:
                 counted.escaped.append((start, "?", f"a process died in inputs {start} to {end}"))
                 break
+            except KeyboardInterrupt:  # what was counted is told
+                pool.shutdown(wait=False, cancel_futures=True)
+                break
+            for number, name, error in found.escaped:
+                print(f"input {number} ({name}): {error}", file=sys.stderr)
+            counted.add(found)
             if end % 10_000 == 0 or end == inputs:
                 print(f"{end:,} inputs, {len(counted.escaped):,} escaped", file=sys.stderr)
     return counted
