@@ -65,6 +65,7 @@ LONG = (
 # Files whose tests use the service's database of a home, wherever that lies: `make test-postgres`
 # runs them on PostgreSQL. Those that name each kind themselves do so in every run.
 ON_EITHER_DATABASE = (
+    "test_access.py",
     "test_audit.py",
     "test_campaign.py",
     "test_commands.py",
@@ -72,6 +73,7 @@ ON_EITHER_DATABASE = (
     "test_forget.py",
     "test_logs.py",
     "test_metrics.py",
+    "test_limits.py",
     "test_outcomes.py",
     "test_page_views.py",
     "test_page_ways.py",
