@@ -6,10 +6,10 @@
 Samples from `tests/`, in every format that is read, are changed (`mutations`) and read: the tables
 of the contract one by one and as a folder, plans of bookings, every source of `training import`,
 and the values people write. Whoever reads a file accepts it, or refuses it with an error of
-`features.schemas`; whatever else is raised, warned of, or takes ten seconds of the processor has
-escaped and is printed. Of a tenth of what is accepted it must hold too that written and read again it is the same,
-that an import wrote what keeps the contract, and that it goes through a second time. An input is
-made of the seed and its number alone.
+`features.schemas`. Whatever else is raised, warned of, or takes ten seconds of the processor has
+escaped and is printed. Of a tenth of what is accepted it must hold too that written and read again
+it is the same, that an import wrote what keeps the contract, and that it goes through a second
+time. An input is made of the seed and its number alone.
 """
 
 from __future__ import annotations
