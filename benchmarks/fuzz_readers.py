@@ -187,7 +187,8 @@ def _same_again(name: str, frame: pd.DataFrame, random: Random, folder: Path) ->
 
 @cache
 def _none_of(name: str) -> pd.DataFrame:
-    return read_tables(SOUND).__getattribute__(name).iloc[:0]
+    table: pd.DataFrame = getattr(read_tables(SOUND), name)
+    return table.iloc[:0]
 
 
 def _folder(random: Random, folder: Path) -> None:

@@ -183,7 +183,7 @@ def _csv(data: bytes, random: Random) -> bytes:
     out = io.StringIO(newline="")
     mark = mark if random.random() < 0.95 else random.choice(",;\t|")
     ends = random.choice(("\r\n", "\n", "\n", "\r"))
-    quoting = random.choice((csv.QUOTE_MINIMAL, csv.QUOTE_MINIMAL, csv.QUOTE_ALL))
+    quoting = csv.QUOTE_ALL if random.random() < 0.33 else csv.QUOTE_MINIMAL
     csv.writer(out, delimiter=mark, lineterminator=ends, quoting=quoting).writerows(rows)
     codec = "utf-8" if random.random() < 0.95 else random.choice(("utf-8-sig", "utf-16"))
     return out.getvalue().encode(codec, "surrogatepass")
