@@ -24,7 +24,8 @@ ELSEWHERE = {"base_url": "http://creatorfit.example", "client": ("192.0.2.7", 50
 
 
 def settings_of(home, **more):
-    return ServiceSettings(home=home, **{"access": "auto"} | more)
+    """Of a service without a registry, which would take seconds to make and has no part in this."""
+    return ServiceSettings(home=home, **{"access": "auto", "tracking_uri": "none"} | more)
 
 
 def now_us():
