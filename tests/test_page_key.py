@@ -82,9 +82,12 @@ def test_the_page_of_the_api_works_under_its_policy(chromium, locked):
     page.locator(".opblock", has=page.get_by_text("/v1/model", exact=True)).first.click()
     page.get_by_role("button", name="Try it out").click()
     page.get_by_role("button", name="Execute").click()
-    page.locator(".live-responses-table td.response-col_status").first.wait_for()
+    page.locator(".live-responses-table tr.response td.response-col_status").first.wait_for()
     assert (
-        page.locator(".live-responses-table td.response-col_status").first.inner_text()[:3] == "200"
+        page.locator(".live-responses-table tr.response td.response-col_status").first.inner_text()[
+            :3
+        ]
+        == "200"
     )
     assert [one for one in complaints if not one.startswith(("data:", "blob:"))] == []
     page.context.close()
