@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from docs.personal import COLUMNS, PLACES, TITLES
 from features.catalogue import FEATURES
 from features.schemas import (
     CODE_NAMES,
@@ -288,7 +289,32 @@ def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([line(titles), "|" + "---|" * len(titles), *(line(row) for row in rows)])
 
 
-PAGES = {"data.md": data_page, "features.md": features_page, "api.md": api_page}
+def personal_page() -> str:
+    """What is kept of people, as Markdown."""
+    parts = [
+        "# What is kept of people",
+        "<!-- Made by `make docs` from docs/personal.py; edit that instead. -->",
+        "Every column that the product stores: whether it is personal, and why it is kept. Tables "
+        "that are read, and exports of them, are yours. [How it works](how.md#personal-data) says "
+        "what forgetting does.",
+    ]
+    for place, columns in COLUMNS.items():
+        title = TITLES.get(place, f"The database's table `{place}`")
+        long, deleted = PLACES[place]
+        parts.append(f"## {title}")
+        if place != "files":
+            parts.append(f"Kept {long}. Deleted: {deleted}.")
+        rows = [(f"`{name}`", whose, why) for name, (whose, why) in columns.items()]
+        parts.append(_table(("what", "personal", "why"), rows))
+    return "\n\n".join(parts) + "\n"
+
+
+PAGES = {
+    "personal.md": personal_page,
+    "data.md": data_page,
+    "features.md": features_page,
+    "api.md": api_page,
+}
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import threading
 from datetime import UTC, datetime
 
@@ -104,7 +105,8 @@ def needles_of(source, creator_id):
     return [creator_id, str(row["handle"]), *texts, *ids]
 
 
-def test_a_creator_is_forgotten_everywhere_and_at_once(world):
+def test_a_creator_is_forgotten_everywhere_and_at_once(world, caplog):
+    caplog.set_level(logging.INFO, "creatorfit")
     settings, source = world
     with TestClient(create_app(ServiceSettings(home=settings.home))) as client:
         answer = client.post("/v1/recommendations", json=BRIEF).json()
@@ -145,6 +147,12 @@ def test_a_creator_is_forgotten_everywhere_and_at_once(world):
         assert found.in_tables["creators"] == 1 and found.in_tables["posts"] > 0
         assert found_in(settings.home, needles) == {}
         assert lookalike in aside.read_text()
+
+        # Nor do the figures and the log, which never named them.
+        assert [one for one in needles if one in client.get("/metrics").text] == []
+        said = " ".join(f"{record.getMessage()} {record.__dict__}" for record in caplog.records)
+        assert "POST /v1/recommendations 200" in said
+        assert [one for one in needles if one in said] == []
 
         # The service that runs hides them without being told.
         assert client.get(f"/v1/creators/{gone}").status_code == 404
