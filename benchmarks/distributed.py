@@ -3,13 +3,14 @@
     python -m benchmarks.distributed [--sizes 200000 1000000 5000000] [--real 20000]
         [--kill 200000] [--json FILE]
 
-Four tables of **simulated** data, each size trained from its tables to its published version on
+Five tables of **simulated** data, each size trained from its tables to its published version on
 workers that are processes of their own, with one thread each:
 
 - what each step takes, by size: seconds on the wall, and of the workers' processors;
 - the same with the default text encoder, on a smaller world whose texts are those of `simulate`;
 - the peak of resident memory of each worker and of the process that leads them, by size: the
   posts of a worker are in parts, so a worker's does not grow with the posts;
+- what these figures come to for 100 million creators and 10 billion posts;
 - a world twice, the second time a worker killed (SIGKILL) in each of three steps: what that
   costs, and whether the index is the same to the byte.
 
@@ -44,6 +45,11 @@ KILLED_IN = ("Encoding posts", "Building rows", "Profiling creators")
 TOLD = ("rank_ndcg10", "rate_deviance_explained")
 REAL_POSTS_PER_CREATOR = 36
 OTHER = "between steps"
+LARGEST_AFTER = "Profiling creators"  # when the folder of work holds all it ever does
+# Of which the cost is told, and of what it grows with.
+BY_POSTS = ("Reading tables", "Encoding posts", "Learning niches", "Profiling creators")
+BY_SPONSORSHIPS = ("Building rows",)
+MANY_POSTS, MANY_CREATORS, MANY_SPONSORSHIPS = 10**10, 10**8, 10**8
 
 
 def usage() -> dict[str, float]:
@@ -57,12 +63,14 @@ class Watch:
 
     Args:
         cluster: Whose workers to ask; a `LocalCluster`.
+        work: Folder of what steps leave for one another.
         kill_in: Steps in which a worker is killed, once each, when a part of the step is done.
     """
 
-    def __init__(self, cluster: Any, kill_in: Sequence[str] = ()) -> None:
+    def __init__(self, cluster: Any, work: Path, kill_in: Sequence[str] = ()) -> None:
         from distributed import Client
 
+        self.work, self.work_mib = work, 0.0
         self.client = Client(cluster, set_as_default=False)
         self.cluster, self.kill_in = cluster, list(kill_in)
         self.wall: dict[str, float] = {}
@@ -76,6 +84,8 @@ class Watch:
         yield lambda units: self._done(name)
         self.wall[name] = self.wall.get(name, 0.0) + time.perf_counter() - began
         self.processor[name] = self.processor.get(name, 0.0) + self.seconds() - used
+        if name == LARGEST_AFTER:
+            self.work_mib = _mib(self.work)
 
     def _done(self, step: str) -> None:
         if step in self.kill_in:
@@ -111,7 +121,7 @@ def measure(source: Path, encoder: str, home: Path, kill_in: Sequence[str] = ())
         memory_limit=MEMORY,
         silence_logs=logging.CRITICAL,
     ) as cluster:
-        watch = Watch(cluster, kill_in)
+        watch = Watch(cluster, home / "cluster", kill_in)
         address = cluster.scheduler_address
         settings = TrainingSettings(home=home, encoder=encoder, simulated=True, scheduler=address)
         began, used = time.perf_counter(), watch.seconds()
@@ -133,7 +143,8 @@ def measure(source: Path, encoder: str, home: Path, kill_in: Sequence[str] = ())
         "worker_mib": peaks,
         "leader_mib": usage()["mib"],
         "leader_seconds": usage()["seconds"],
-        "disk_mib": _mib(home),
+        "work_mib": watch.work_mib,
+        "index_mib": max(_mib(found) for found in home.rglob("index") if found.is_dir()),
         "index_digest": hashlib.sha256(json.dumps(index, sort_keys=True).encode()).hexdigest(),
         "metrics": {name: manifest.metrics.get(name) for name in TOLD},
         "killed": watch.killed,
@@ -216,6 +227,30 @@ def print_kills(whole: dict[str, Any], killed: dict[str, Any]) -> None:
     print(flush=True)
 
 
+def print_many(found: dict[tuple[str, int], dict[str, Any]]) -> None:
+    """What the figures of each core come to for very many posts."""
+    hashed = [run for (kind, _), run in found.items() if kind == "hash"]
+    large, small = hashed[-1], hashed[0]
+    print(f"\n| {MANY_POSTS:,} posts of {MANY_CREATORS:,} creators | core hours |")
+    print("|---|---:|")
+    for run in [large, *(run for (kind, _), run in found.items() if kind == "real")]:
+        for name in BY_POSTS if run is large else ("Encoding posts",):
+            hours = run["processor"][name] / run["posts"] * MANY_POSTS / 3600
+            print(f"| {name}, encoder `{run['encoder']}` | {hours:,.0f} |")
+    for name in BY_SPONSORSHIPS:
+        hours = large["processor"][name] / large["sponsorships"] * MANY_SPONSORSHIPS / 3600
+        print(f"| {name}, once, {MANY_SPONSORSHIPS:,} sponsorships | {hours:,.0f} |")
+    work = large["work_mib"] * 2**20 / large["posts"]
+    index = large["index_mib"] * 2**20 / large["creators"]
+    print(f"\nFiles of work: {work:,.0f} bytes a post, {work * MANY_POSTS / 1e12:,.1f} TB. ")
+    print(f"Index: {index:,.0f} bytes a creator, {index * MANY_CREATORS / 1e12:,.2f} TB.")
+    if large is not small:
+        more = (large["leader_mib"] - small["leader_mib"]) * 2**20
+        each = more / (large["creators"] - small["creators"])
+        total = each * MANY_CREATORS / 1e12
+        print(f"The leading process: {each:,.0f} bytes a creator, {total:,.2f} TB.")
+
+
 def main() -> None:
     """Run all and print the tables; or one run, and print its figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
@@ -248,6 +283,7 @@ def main() -> None:
             told = {"machine": where.as_json(), "runs": list(found.values())}
             given.json.write_text(json.dumps(told, indent=2) + "\n")
     print_memory([run for (kind, _), run in found.items() if kind != "killed"])
+    print_many(found)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ class InTurn:
     """Workers that are this process, one item after the other, the last first."""
 
     grow = staticmethod(grow_here)
+    threads = 1
 
     def each(self, work, items):
         for place in reversed(range(len(items))):

@@ -44,6 +44,8 @@ from training.settings import TrainingSettings
 # Of a part: 51 MB of vectors of 512 numbers in float16, and some 0.4 GB while they are made and
 # read (`python -m benchmarks.distributed`).
 POSTS_OF_PART = 50_000
+# Of few posts, smaller parts, so that every thread has some of them: but none is worth fewer posts.
+PARTS_OF_THREAD, POSTS_OF_PART_LEAST = 4, 1_000
 
 
 @contextmanager
@@ -145,9 +147,11 @@ class Cluster:
         return known, sum(one.texts for one in encoded)
 
     def _cut(self, facts: Facts, folder: Path) -> list[Part]:
-        """Ranges of creators of about `POSTS_OF_PART` posts each, with what is known beside."""
+        """Ranges of creators of about as many posts each, with what is known beside."""
         every = len(facts.creator_id)
-        bounds = np.array(self._posts.bounds(POSTS_OF_PART), dtype=object)
+        fair = self._posts.count // (PARTS_OF_THREAD * self._workers.threads)
+        size = min(POSTS_OF_PART, max(fair, POSTS_OF_PART_LEAST))
+        bounds = np.array(self._posts.bounds(size), dtype=object)
         inner = np.searchsorted(facts.creator_id, bounds).tolist()
         edges = sorted({0, *inner, every})
         cut = []

@@ -174,9 +174,12 @@ class DaskWorkers:
         self._client = client
 
     def __str__(self) -> str:
-        threads = self._client.ncores()
-        address = self._client.scheduler.address
-        return f"{len(threads):,} workers of {address}, {sum(threads.values()):,} threads"
+        count = len(self._client.ncores())
+        return f"{count:,} workers of {self._client.scheduler.address}, {self.threads:,} threads"
+
+    @property
+    def threads(self) -> int:
+        return sum(self._client.ncores().values())
 
     def each(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
         """Do work on every item; the place of each and what came of it, as they are done.

@@ -32,6 +32,11 @@ class Workers(Protocol):
     @property
     def grow(self) -> Grow: ...
 
+    @property
+    def threads(self) -> int:
+        """How many pieces of work are done at once."""
+        ...
+
     def each(self, work: Callable[[T], R], items: Sequence[T]) -> Iterator[tuple[int, R]]:
         """Do work on every item; the place of each and what came of it, as they are done."""
         ...
