@@ -19,7 +19,19 @@ from tests.conftest import database_of
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 BLOCK = re.compile(r"(?:<!-- not run: (?P<why>[^>]+) -->\n)?```sh\n(?P<code>.*?)```", re.S)
-READ_ON = ("desk.md", "data.md", "features.md", "api.md", "operations.md", "how.md")
+READ_ON = (
+    "desk.md",
+    "data.md",
+    "features.md",
+    "api.md",
+    "operations.md",
+    "resilience.md",
+    "security.md",
+    "personal.md",
+    "performance.md",
+    "scale.md",
+    "how.md",
+)
 
 
 def blocks(page):
