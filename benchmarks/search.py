@@ -21,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -245,6 +246,8 @@ def main() -> None:
     parser.add_argument("--indexes", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
+    if options.indexes and find_spec("usearch") is None:
+        parser.error("--indexes compares with usearch, which is not installed: it is in `dev`")
     here = machine("faiss-cpu", "usearch", "lightgbm", "numpy")
     bundle = load(options.bundle)
     briefs = briefs_of(bundle, TAUGHT + options.briefs, options.seed)
