@@ -183,8 +183,11 @@ def _csv(data: bytes, random: Random) -> bytes:
     out = io.StringIO(newline="")
     mark = mark if random.random() < 0.95 else random.choice(",;\t|")
     ends = random.choice(("\r\n", "\n", "\n", "\r"))
-    quoting = csv.QUOTE_ALL if random.random() < 0.33 else csv.QUOTE_MINIMAL
-    csv.writer(out, delimiter=mark, lineterminator=ends, quoting=quoting).writerows(rows)
+    if random.random() < 0.33:
+        writer = csv.writer(out, delimiter=mark, lineterminator=ends, quoting=csv.QUOTE_ALL)
+    else:
+        writer = csv.writer(out, delimiter=mark, lineterminator=ends)
+    writer.writerows(rows)
     codec = "utf-8" if random.random() < 0.95 else random.choice(("utf-8-sig", "utf-16"))
     return out.getvalue().encode(codec, "surrogatepass")
 
