@@ -149,7 +149,8 @@ class Chaos:
         self.service, self.tracking, self.champions = service, tracking, champions
         self.schedule = schedule
         self.happened = Happened()
-        self._damages = itertools.cycle(DAMAGES)
+        # What only the stored asks find comes first: a run may end before all kinds did.
+        self._damages = itertools.cycle(reversed(DAMAGES))
         self._outages = itertools.cycle(outages)
         self._outage: Outage | None = None  # that there is now
         self._back = ExitStack()  # what ends it
