@@ -73,7 +73,8 @@ def prune(
 ) -> None:
     """Delete what was served longer ago than it is kept, as a running service does by itself.
 
-    Outcomes stay, and so do the answers of campaigns of which outcomes came in since.
+    Outcomes stay, and so do the answers of campaigns of which outcomes came in since. Writes the
+    service's database. Exit status 2 where it is away.
 
     Example: python -m service prune --days 90
     """

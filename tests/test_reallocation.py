@@ -109,7 +109,7 @@ def test_money_goes_to_who_did_well_and_leaves_who_did_not(client):
         words = one["action"].replace("_", " ")
         assert one["reason"].lower().startswith(words)
     # What a conversion may cost bounds what is booked.
-    least = allocation(client, "running", most_per_conversion=1e-6)
+    least = allocation(client, "running", most_per_conversion=0.01)
     assert least["amount"] == 0
 
 

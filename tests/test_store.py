@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from features.catalogue import FEATURE_NAMES
 from features.outcomes import TABLE, Outcome, frame_of, outcomes_of, read_outcomes
-from features.schemas import TABLES, StoreError
+from features.schemas import NUMBER_AT_MOST, TABLES, StoreError
 from features.served_rows import ESTIMATES, Candidates, from_parquet, to_parquet, to_table
 from features.store import Answer, open_store, open_store_if_there
 from features.store_campaigns import CampaignLine
@@ -60,7 +60,7 @@ amounts = st.none() | st.floats(0, 1e12, allow_nan=False)
 
 @st.composite
 def outcomes(draw):
-    impressions = draw(st.integers(0, 2**53 - 1))
+    impressions = draw(st.integers(0, int(NUMBER_AT_MOST)))
     clicks = draw(st.none() | st.integers(0, impressions))
     start = draw(st.integers(0, 20_000 * DAY_US))
     return outcome(

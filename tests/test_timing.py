@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 
+from features.forgotten import Forgotten
 from features.schemas import Brief
 from models import ranker, timing
 from service import wire
@@ -30,7 +31,7 @@ def test_a_recommendation_goes_through_every_stage_in_order(trained_home):
     heard = Heard()
     with timing.listening(heard):
         answer = ranker.recommend(bundle, Brief.model_validate(asked))
-        served = Served(trained_home.trained.version, bundle, wire.moment(0))
+        served = Served(trained_home.trained.version, bundle, wire.moment(0), Forgotten())
         wire.recommendation("r", served, answer)
     eligible = [one for one in heard.told if isinstance(one, int)]
     assert eligible == [answer.pool.eligible]

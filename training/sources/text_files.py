@@ -204,5 +204,7 @@ def _separator(text: str, comment: str | None) -> tuple[str, str]:
         return text.replace(first.rstrip("\n"), "", 1), said[-1]
     if first.rstrip("\n").lower() == "sep=\t":
         return text.replace(first.rstrip("\n"), "", 1), "\t"
+    # No header is so long: what it is cut off, whoever reads the rows refuses.
+    first = first[: csv.field_size_limit()]
     fields = {mark: len(next(csv.reader([first], delimiter=mark))) for mark in _SEPARATORS}
     return text, max(_SEPARATORS, key=lambda mark: fields[mark])
