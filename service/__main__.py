@@ -70,6 +70,7 @@ def prune(
     days: Annotated[
         int | None, typer.Option(min=1, help="Keep so many days, not CREATORFIT_KEEP_SERVED_DAYS")
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts")] = False,
 ) -> None:
     """Delete what was served longer ago than it is kept, as a running service does by itself.
 
@@ -79,14 +80,16 @@ def prune(
     Example: python -m service prune --days 90
     """
     settings = ServiceSettings()
-    store = open_store_if_there(settings.store_url)
-    if store is None:
-        print("nothing was served yet")
-        return
     keep = settings.keep_served_days if days is None else days
-    deleted = Retention(store, keep).delete_old()
-    store.close()
-    print(f"{deleted:,} answers deleted that were older than {keep:,} days")
+    deleted = 0
+    store = open_store_if_there(settings.store_url)
+    if store is not None:
+        deleted = Retention(store, keep).delete_old()
+        store.close()
+    if as_json:
+        print(json.dumps({"deleted": deleted, "days": keep}))
+    else:
+        print(f"{deleted:,} answers deleted that were older than {keep:,} days")
 
 
 @app.command()
