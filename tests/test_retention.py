@@ -213,5 +213,6 @@ def test_the_command_deletes_what_the_service_would(url, monkeypatch, tmp_path, 
 def test_the_command_makes_no_database(monkeypatch, tmp_path):
     monkeypatch.setenv("CREATORFIT_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("CREATORFIT_DATABASE_URL", raising=False)
-    assert "nothing was served" in CliRunner().invoke(app, ["prune"]).output
+    done = CliRunner().invoke(app, ["prune"])
+    assert done.output.startswith("0 answers deleted")
     assert not list(tmp_path.iterdir())
