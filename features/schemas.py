@@ -458,6 +458,7 @@ CODE_NAMES = {
 # More than any sum of money, count or length of time there is; sums and products of such numbers
 # stay finite.
 NUMBER_AT_MOST = 1e12
+BUDGET_AT_LEAST = 0.01  # the smallest coin of most currencies
 # More than any object of a brief has. Each unknown field is an error to be told: they are counted
 # before they are looked at.
 FIELDS_AT_MOST = 100
@@ -561,7 +562,9 @@ class AudienceNeed(_Strict):
 class Budget(_Strict):
     """Money to spend on the whole plan."""
 
-    amount: Annotated[float, Field(ge=0.01, le=NUMBER_AT_MOST, allow_inf_nan=False, strict=True)]
+    amount: Annotated[
+        float, Field(ge=BUDGET_AT_LEAST, le=NUMBER_AT_MOST, allow_inf_nan=False, strict=True)
+    ]
     currency: Currency = DEFAULT_CURRENCY
 
 

@@ -6,12 +6,11 @@ are booked already. Knows nothing of HTTP.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from features.schemas import BriefError, Budget, PlanRequest
+from features.schemas import BUDGET_AT_LEAST, NUMBER_AT_MOST, BriefError, Budget, PlanRequest
 from features.windows import Floats
 from models.bundle import Bundle
 from models.forecast import Forecast
@@ -56,9 +55,8 @@ def curve(bundle: Bundle, request: PlanRequest, budgets: list[float]) -> tuple[P
 def budgets_around(amount: float, points: int) -> list[float]:
     """Budgets from a tenth of one to twice it, to two digits, in even steps; itself among them."""
     steps: Floats = np.linspace(0.1, 2.0, points) * amount
-    # At the ends of what a number can hold, a budget would be nothing, or without end.
     rounded = (float(f"{value:.2g}") for value in steps)
-    return sorted({*(one for one in rounded if 0 < one < math.inf), amount})
+    return sorted({*(one for one in rounded if BUDGET_AT_LEAST <= one <= NUMBER_AT_MOST), amount})
 
 
 def _point(ground: Ground, amount: float, currency: str) -> Point:

@@ -473,10 +473,13 @@ def _at_most(
     """
     gains = audience.gains(part, np.arange(len(audience), dtype=np.int64))
     gains[part] = 0.0
-    order = np.argsort(-gains / np.maximum(cost, budget * 1e-9), kind="stable")
-    price = np.maximum(cost[order], 1e-300)
-    before = np.cumsum(price) - price
-    more = float(gains[order] @ np.clip((budget - before) / price, 0.0, 1.0))
+    # Who costs nothing comes first and whole, for what has no end is clipped; who also adds nothing
+    # is no number, and comes last.
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        order = np.argsort(-gains / np.maximum(cost, budget * 1e-9), kind="stable")
+        price = np.maximum(cost[order], 1e-300)
+        before = np.cumsum(price) - price
+        more = float(gains[order] @ np.clip((budget - before) / price, 0.0, 1.0))
     if most is not None:
         more = min(more, float(np.sort(gains)[::-1][:most].sum()))
     return audience.total(part) + more
