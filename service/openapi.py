@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from service.access import NEEDS
+from service.access import FREE_ON_LOOPBACK, NEEDS
 from service.problems import PROBLEM_JSON
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
@@ -111,6 +111,8 @@ def _ask_for_keys(document: dict[str, Any]) -> None:
         if need is None or operation is None:
             continue
         operation["security"] = [{"key": []}]
+        if (method, template) in FREE_ON_LOOPBACK:
+            operation["security"].append({})  # none, which is said by an empty object
         operation["responses"] |= {
             "401": {"description": "No API key, or none that is taken"},
             "403": {"description": f"The key is not of scope `{need}`"},
