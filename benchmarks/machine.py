@@ -14,6 +14,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from features.encoders import cores
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -50,9 +52,7 @@ class Machine:
 def machine(*packages: str) -> Machine:
     """Describe this machine, and the installed versions of some packages."""
     return Machine(
-        cores=len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count() or 1,
+        cores=cores(),
         cpu=_cpu(),
         memory_gb=_memory_gb(),
         load=os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0,

@@ -36,7 +36,7 @@ import numpy as np
 from benchmarks.asking import Answer, Client, as_json, memory_mb, service_of
 from benchmarks.machine import machine
 from benchmarks.requests import briefs
-from service.limits import cores
+from features.encoders import cores
 
 CALM = 0.7
 PROBE_SECONDS = 0.1

@@ -9,7 +9,6 @@ do beyond `kind_of`.
 from __future__ import annotations
 
 import asyncio
-import os
 from http import HTTPStatus
 from typing import Any, Literal, get_args
 
@@ -17,6 +16,7 @@ import anyio.to_thread
 import pydantic_core
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from features.encoders import cores
 from service import wire
 from service.places import Full, Places
 from service.problems import problem
@@ -114,13 +114,6 @@ class Limits:
         needed = sum(places.at_once for places in self.places.values()) + PROBE_THREADS
         supply = anyio.to_thread.current_default_thread_limiter()
         supply.total_tokens = max(supply.total_tokens, needed)
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class _Refused(Exception):

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Body, Path, Query, Request
 
 from features.outcomes import Outcome, read_outcomes
 from features.schemas import (
+    BUDGET_AT_LEAST,
     NUMBER_AT_MOST,
     Brief,
     BriefError,
@@ -135,7 +136,7 @@ def get_allocation(
     most_per_conversion: Annotated[
         float | None,
         Query(
-            ge=0.01,
+            ge=BUDGET_AT_LEAST,
             le=NUMBER_AT_MOST,
             allow_inf_nan=False,
             description="No post is booked for more",

@@ -8,8 +8,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from benchmarks.serving import wait_until
+from features.encoders import cores
 from service.app import create_app
-from service.limits import Limits, LimitsMiddleware, cores, kind_of
+from service.limits import Limits, LimitsMiddleware, kind_of
 from service.settings import ServiceSettings
 from service.wire import EXAMPLE_BRIEF, EXAMPLE_PLAN
 
