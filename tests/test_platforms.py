@@ -316,6 +316,14 @@ def test_what_cannot_be_read_is_named_and_nothing_written(tmp_path: Path) -> Non
     assert post(read_tables(tmp_path / "out"), "youtube:mia00000001")["likes"] == 11
 
 
+def test_what_no_file_can_hold_is_set_aside_with_a_sign_for_it(tmp_path: Path) -> None:
+    """JSON can name half of a pair of surrogates and NUL; a CSV of UTF-8 holds neither."""
+    files = answers(tmp_path / "in", v=video(11), w=r'"half \ud83d, none \u0000"')
+    run("youtube", files, tmp_path / "out", on_invalid="quarantine")
+    assert "half �, none �" in (tmp_path / "out" / SET_ASIDE).read_text(encoding="utf-8")
+    assert post(read_tables(tmp_path / "out"), "youtube:mia00000001")["likes"] == 11
+
+
 @pytest.mark.parametrize(
     ("source", "text", "kind"),
     [

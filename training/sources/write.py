@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +32,8 @@ MAY_LACK = ("impressions",)
 
 # A spreadsheet takes a cell that begins so for a formula (OWASP, CSV injection), in full width too.
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+# A file of UTF-8 holds no half of a pair of surrogates, which JSON can name; a cell holds no NUL.
+_NOT_WRITTEN = re.compile(r"[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -268,7 +271,7 @@ def safe_cell(text: str) -> str:
     >>> safe_cell("=1+1"), safe_cell("LUMA10")
     ("'=1+1", 'LUMA10')
     """
-    text = text.replace("\0", "�")
+    text = _NOT_WRITTEN.sub("�", text)
     return f"'{text}" if text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA) else text
 
 
