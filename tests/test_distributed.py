@@ -299,6 +299,24 @@ def test_a_scheduler_that_is_away_is_said(tmp_path, monkeypatch):
     assert list((tmp_path / "cluster").iterdir()) == []
 
 
+def test_a_greeting_that_a_worker_spoils_is_made_again(monkeypatch):
+    """Dask asserts that nothing comes with its greeting, though word of a worker may."""
+    from training import distributed_cluster
+
+    spoiled = iter([True, True, False])
+
+    def client(address, **_):
+        if next(spoiled, True):
+            raise AssertionError
+        return nullcontext(address)
+
+    monkeypatch.setattr(distributed_cluster, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(distributed_cluster, "Client", client)
+    assert distributed_cluster._greeted("tcp://a:1").enter_result == "tcp://a:1"
+    with pytest.raises(ClusterError, match=r"tcp://a:1: workers came and went"):
+        distributed_cluster._greeted("tcp://a:1")
+
+
 # ---------------------------------------------------------------- a real cluster
 
 

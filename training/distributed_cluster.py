@@ -37,6 +37,7 @@ WORKERS_SECONDS = 60  # how long the first worker, or one that was lost, is wait
 LOOK_SECONDS = 1.0  # how often it is looked whether all are still there
 LOOKS = 5  # before a failure is taken for one that no lost worker explains
 ATTEMPTS = 4  # at one model: every worker that is lost costs one
+GREETINGS = 5  # a worker that comes or goes just then may spoil a client's first words with Dask
 ROWS_OF_WORKER = 100  # fewer are not worth a worker: LightGBM looks for cuts in each one's rows
 
 # What has to be the same for two processes to compute the same.
@@ -90,17 +91,27 @@ def connected(address: str, folder: Path) -> Iterator[DaskWorkers]:
 
 @contextmanager
 def _client(address: str) -> Iterator[Client]:
-    try:
-        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise ClusterError(
-            f"CREATORFIT_SCHEDULER={address}: no Dask scheduler can be reached there ({error}); "
-            "start one with `dask scheduler`, or train without the setting"
-        ) from error
+    client = _greeted(address)
     try:
         yield client
     finally:
         client.close()
+
+
+def _greeted(address: str) -> Client:
+    for _ in range(GREETINGS):
+        try:
+            return Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise ClusterError(
+                f"CREATORFIT_SCHEDULER={address}: no Dask scheduler can be reached there ({error}"
+                "); start one with `dask scheduler`, or train without the setting"
+            ) from error
+        except AssertionError:
+            # The scheduler tells every client of workers that come and go, a new one too; Dask
+            # 2026.8 asserts that its greeting comes alone.
+            sleep(LOOK_SECONDS)
+    raise ClusterError(f"{address}: workers came and went at each of {GREETINGS} greetings")
 
 
 # ---------------------------------------------------------------- whether it is fit
