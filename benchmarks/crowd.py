@@ -39,10 +39,10 @@ from models.index import Evidence, Index, leading_niche
 from models.index_files import CODED, INDEX, IndexWriter, read_index, setting_of
 from models.probes import Probes
 from models.probing import ask
-from models.profiles import profile_brief
 from models.safety import YearPosts
 from models.search import Search, open_search
 from models.search_fit import fit_search, money_of
+from models.snapshots import profile_brief
 
 PART = 10_000  # creators made at once
 SOURCES = 3  # creators that one is blended of

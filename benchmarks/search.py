@@ -36,10 +36,10 @@ from features.schemas import Objective
 from features.vectors import Vectors, snap
 from features.windows import Floats, Ints
 from models.bundle import Bundle, load
-from models.profiles import profile_brief
 from models.scoring import CANDIDATES
 from models.search import Search, query_of
 from models.search_fit import Money, Taught, searchable, teach, vectors_of
+from models.snapshots import profile_brief
 
 BEST = 50
 TAUGHT = 64  # briefs that the search is taught on, beside those it is judged by

@@ -21,7 +21,7 @@ from features.text import VectorCache, embed_texts, load_encoder
 from features.vectors import Vectors
 from features.windows import Floats, Ints
 from models.niche import NicheModel, fit_niche, zero_shot
-from models.profiles import Known, know
+from models.snapshots import Known, know
 from training.dataset import Rows, labelled_rows, rows_of
 from training.simulate import World, simulate, true_rates, write_world
 

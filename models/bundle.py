@@ -36,7 +36,7 @@ from features.reading import Reader
 from features.schemas import BundleError, EncoderError
 from features.text import Encoder, open_encoder, save_encoder
 from features.windows import Floats, Ints
-from models import profiles as profile_rules
+from models import snapshots, subjects
 from models.choice import Choice
 from models.conversion import Calibration, ConversionModel
 from models.heuristic import HeuristicModel
@@ -68,11 +68,11 @@ RULES: dict[str, float | str] = {
     "peer_posts_min": creator_features.PEER_POSTS_MIN,
     "rival_days": pair_features.RIVAL_DAYS,
     "kernel_power": pair_features.KERNEL_POWER,
-    "recent_posts": profile_rules.RECENT_POSTS,
-    "half_life_days": profile_rules.HALF_LIFE_DAYS,
-    "best_posts": profile_rules.BEST_POSTS,
-    "max_topics": profile_rules.MAX_TOPICS,
-    "niche_period": profile_rules.NICHE_PERIOD,
+    "recent_posts": subjects.RECENT_POSTS,
+    "half_life_days": subjects.HALF_LIFE_DAYS,
+    "best_posts": subjects.BEST_POSTS,
+    "max_topics": subjects.MAX_TOPICS,
+    "niche_period": snapshots.NICHE_PERIOD,
 }
 
 

@@ -34,8 +34,9 @@ from models.columns import (
 )
 from models.months import Months, months_of
 from models.niche import NicheModel
-from models.profiles import BriefReading, Known, profile_creators
+from models.profiles import profile_creators
 from models.safety import RiskModel, YearPosts, is_set, read_year, who_passes
+from models.snapshots import BriefReading, Known
 
 EVIDENCE_POSTS = 20  # latest posts of each creator kept to show from
 EVIDENCE_TEXTS = ("post_id", "text", "url")

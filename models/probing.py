@@ -23,8 +23,8 @@ from features.schemas import Brief, BundleError
 from features.vectors import Vectors
 from models.bundle import Bundle, Content, load
 from models.probes import Probe, Probes, Told
-from models.profiles import profile_brief
 from models.scoring import Scored, score_as
+from models.snapshots import profile_brief
 
 # Each way in which creators are ordered, a filter, two languages. They belong to nobody.
 ASKS: tuple[Brief, ...] = tuple(

@@ -20,8 +20,8 @@ from models.answer import CostBasis
 from models.bundle import Bundle, Content
 from models.conversion import Predictions
 from models.index import Pool
-from models.profiles import profile_brief
 from models.search import query_of
+from models.snapshots import profile_brief
 from models.timing import stage, tell_eligible
 
 # Creators scored in full. Of the best 50 among 100,000 they hold 0.989 by conversion rate where no

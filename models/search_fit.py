@@ -21,8 +21,8 @@ from features.windows import Floats, Ints
 from models.conversion import Predictions
 from models.index import Index
 from models.prices import PriceModel
-from models.profiles import Known, profile_brief
 from models.search import Search, Weights, padded
+from models.snapshots import Known, profile_brief
 
 REFERENCES = 32  # briefs that the model is asked about, chosen to differ most
 SAMPLE = 2_000  # creators that the weights are fitted on

@@ -23,8 +23,8 @@ from features.text import HashEncoder
 from features.vectors import Vectors, snap
 from features.windows import Ints
 from models.niche import NicheModel, zero_shot
-from models.profiles import Known, know
 from models.registry import Registry
+from models.snapshots import Known, know
 from training.pipeline import Trained
 from training.pipeline import train as train_in_full
 from training.settings import TrainingSettings

@@ -30,7 +30,7 @@ from features.text import HashEncoder, VectorCache
 from models.conversion_fit import FitParams
 from models.index import Index
 from models.index_files import CODED, read_index, setting_of, write_index
-from models.profiles import Known
+from models.snapshots import Known
 from models.stage import Grow, Sample, grow_here
 from tests.conftest import ENCODER, Silent, frames_of, train
 from training import distributed

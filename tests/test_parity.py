@@ -16,7 +16,8 @@ from features.schemas import Brief
 from models import bundle as bundles
 from models import index as indexes
 from models import scoring
-from models.profiles import profile_brief, profile_creators
+from models.profiles import profile_creators
+from models.snapshots import profile_brief
 from tests.conftest import ENCODER, facts_of, frames_of, known_of, tables_of
 from training.dataset import labelled_rows, rows_of
 

@@ -16,9 +16,11 @@ from features.pair import BriefTotals, _category_rates, kernel
 from features.usual import usual_rates
 from features.vectors import GRID, snap
 from features.windows import Timeline
-from models import profiles
-from models.profiles import MAX_TOPICS, Known, cluster, know, profile_creators
+from models import profiles, snapshots, subjects
+from models.profiles import profile_creators
 from models.projection import Spread, fit_projection
+from models.snapshots import Known, know
+from models.subjects import MAX_TOPICS, cluster
 from tests.conftest import centroid_niches, facts_of, frames_of, tables_of
 from training.dataset import rows_of
 
@@ -47,8 +49,9 @@ def everyone(small_known):
 def test_the_size_of_parts_changes_nothing(small_known, everyone, monkeypatch, posts, asks, floats):
     whole = profile_creators(small_known, everyone)
     monkeypatch.setattr(profiles, "PART_POSTS", posts)
+    monkeypatch.setattr(snapshots, "PART_POSTS", posts)
     monkeypatch.setattr(profiles, "PART_ASKS", asks)
-    monkeypatch.setattr(profiles, "PART_FLOATS", floats)
+    monkeypatch.setattr(subjects, "PART_FLOATS", floats)
     done = []
     same(profile_creators(small_known, everyone, done.append), whole)
     assert sum(done) == len(everyone)
@@ -213,7 +216,7 @@ def test_a_projection_is_the_same_however_posts_come_in():
 def test_so_many_labelled_creators_teach_and_the_future_does_not_choose_them(
     small_tables, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(profiles, "MOST_LABELLED", 7)
+    monkeypatch.setattr(snapshots, "MOST_LABELLED", 7)
     frames = frames_of(small_tables)
     times = frames["posts"]["published_at"]
     cut = (times.min() + 0.5 * (times.max() - times.min())).floor("s")

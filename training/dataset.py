@@ -19,7 +19,8 @@ from features.pair import BriefProfile, Profiles, pair_features
 from features.usual import usual_rates
 from features.windows import Floats, Ints
 from models.conversion import Labels
-from models.profiles import BriefReading, Known, profile_creators, read_briefs
+from models.profiles import profile_creators
+from models.snapshots import BriefReading, Known, read_briefs
 
 Strings = NDArray[np.object_]
 

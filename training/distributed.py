@@ -28,8 +28,8 @@ from features.schemas import ClusterError, DataError, PostsElsewhere, Tables
 from features.tables import read_tables
 from features.text import Encoder, VectorCache, embed_texts, save_encoder
 from models.index import Index
-from models.profiles import Known, period_starts
 from models.safety import RiskModel
+from models.snapshots import Known, period_starts
 from models.stage import Grow
 from training import distributed_parts as parts
 from training.dataset import Elsewhere

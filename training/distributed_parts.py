@@ -31,9 +31,9 @@ from features.vectors import Vectors
 from features.windows import Floats, Ints, Timeline
 from models import index as indexes
 from models.index_files import write_index
-from models.profiles import BriefReading, Known, Snapshot, spread_until
 from models.projection import Moments
 from models.safety import RiskModel
+from models.snapshots import BriefReading, Known, Snapshot, spread_until
 from training.dataset import Period, fill
 from training.distributed_files import POSTS, Sorted
 from training.distributed_work import beside, dump, load, load_once, open_table, save, write_table

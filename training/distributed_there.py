@@ -22,9 +22,10 @@ from features.facts import Asks, Facts, Posts
 from features.windows import Floats, Ints, Timeline
 from models.index import Index
 from models.index_files import IndexWriter, Setting, read_index
-from models.profiles import Known, Labelled, Snapshot, fit_snapshots, read_briefs, spoken_in
 from models.projection import Moments
 from models.safety import RiskModel
+from models.snapshots import Known, Labelled, Snapshot, fit_snapshots, read_briefs
+from models.spoken import spoken_in
 from training import distributed_parts as parts
 from training.dataset import periods
 from training.distributed_parts import Asked, Part

@@ -17,7 +17,7 @@ from features.catalogue import FEATURE_NAMES
 from features.creator import build_history
 from features.facts import Outcomes
 from features.windows import Ints
-from models.profiles import Known
+from models.snapshots import Known
 from training.dataset import Rows, rows_again
 
 # Each brand and each creator is hidden once, a quarter of them at a time: enough others are left to

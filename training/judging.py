@@ -19,7 +19,7 @@ from features.windows import Floats, Ints
 from models.conversion import ConversionModel, Predictions, gamma_shape
 from models.conversion_fit import FitParams, fit, refit
 from models.heuristic import HeuristicModel, fit_heuristic
-from models.profiles import Known
+from models.snapshots import Known
 from models.stage import Grow, grow_here
 from training.baselines import fit_logistic, rate_of, rules
 from training.dataset import Candidates, Rows, Split, Strings

@@ -18,7 +18,7 @@ from models.choice import Choice, fit_choice
 from models.conversion import ConversionModel
 from models.conversion_fit import FitParams, Rounds, fit, refit
 from models.heuristic import HeuristicModel, fit_heuristic
-from models.profiles import Known, profile_brief
+from models.snapshots import Known, profile_brief
 from models.stage import Grow, grow_here
 from models.taxonomy import NICHES
 from training.dataset import Candidates, Rows, Split

@@ -20,8 +20,8 @@ from features.windows import MICROSECONDS_PER_DAY, Floats, Ints
 from models.bundle import Bundle
 from models.index import Index
 from models.niche import NicheModel
-from models.profiles import Known, profile_brief
 from models.projection import Projection
+from models.snapshots import Known, profile_brief
 from training.dataset import Rows
 from training.drift import Sample, Shift, shifts
 from training.judging import Model, predict

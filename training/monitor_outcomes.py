@@ -14,7 +14,7 @@ from sklearn.model_selection import GroupKFold
 
 from features.windows import Floats, Ints
 from models.conversion import ConversionModel
-from models.profiles import Known
+from models.snapshots import Known
 from training.baselines import rate_of
 from training.bootstrap import Figure, draw
 from training.dataset import Rows

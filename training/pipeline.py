@@ -27,9 +27,9 @@ from models.bundle import Bundle
 from models.conversion_fit import FitParams
 from models.index import Index
 from models.niche import NicheModel, fit_niche, zero_shot
-from models.profiles import Known, know
 from models.registry import Registry, Version
 from models.safety import RiskModel
+from models.snapshots import Known, know
 from models.stage import Grow, grow_here
 from training.dataset import draw_candidates, labelled_rows, split_by_time
 from training.finetune_taught import noted_in, rows_begun_since, seen_until_us

@@ -17,8 +17,8 @@ from features.schemas import BundleError
 from features.windows import Floats, Ints
 from models.bundle import Bundle
 from models.conversion import ConversionModel, Predictions
-from models.profiles import Known
 from models.registry import Registry, Version
+from models.snapshots import Known
 from training.dataset import Rows, rows_again
 from training.evaluate import Candidate
 from training.finetune_taught import noted_in

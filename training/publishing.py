@@ -24,9 +24,9 @@ from models.heuristic import HeuristicModel
 from models.index import Index
 from models.prices import fit_prices
 from models.probing import ask, load_sound
-from models.profiles import Known
 from models.registry import Registry, RunRecord, Version
 from models.search_fit import search_for
+from models.snapshots import Known
 from training import plots
 from training.card import facts_of, limits, model_card
 from training.evaluate import Evaluation, headline

@@ -22,8 +22,8 @@ from features.text import VectorCache
 from models import index as indexes
 from models.bundle import Bundle
 from models.index import Index
-from models.profiles import Known, Snapshot, profile_brief
 from models.registry import Registry, Version
+from models.snapshots import Known, Snapshot, profile_brief
 from training.finetune_taught import noted_in
 from training.gate import Decision
 from training.pipeline import Reporter, embed, read
