@@ -39,6 +39,7 @@ from service.limits import Limits
 from service.recorder import WORTHS, Recorder
 from service.reload import ModelHolder
 from service.retention import Retention
+from service.threads import to_its_end
 
 # prometheus-client looks at it when it is imported.
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -233,7 +234,7 @@ class Metrics:
     async def watch(self, watched: Watched) -> None:
         """Look now and then for ever: another worker may be asked for what this one counts."""
         while True:
-            await asyncio.to_thread(self._look_at_database, watched.store)
+            await to_its_end(self._look_at_database, watched.store)
             self.look(watched)
             await asyncio.sleep(LOOK_SECONDS)
 

@@ -15,6 +15,7 @@ import time
 from features.schemas import StoreError
 from features.store import Store
 from features.windows import MICROSECONDS_PER_DAY
+from service.threads import to_its_end
 
 log = logging.getLogger("creatorfit.retention")
 
@@ -63,7 +64,7 @@ class Retention:
             await asyncio.sleep(wait)
             wait = EVERY_SECONDS * random.uniform(0.5, 1.5)
             try:
-                count = await asyncio.to_thread(self.delete_old)
+                count = await to_its_end(self.delete_old)
             except StoreError as error:
                 log.warning("old answers are not deleted: %s", error)
                 continue
