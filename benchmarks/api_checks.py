@@ -42,6 +42,10 @@ REFUSED_FOR = re.compile(
             r"^no set of creators keeps all of them within the budget$",
             r"^nobody can be booked: whoever it is would get too large a share$",
             r"^they cost more than the budget, or have no price$",
+            r"^they cost \S+ together, the budget is ",
+            r"^the \d+ cheapest cost \S+ together, the budget is ",
+            r"^\d+ creators can be afforded at all, fewer than \d+$",
+            r"^this model only orders creators; ",
             r"^a creator of them has no price, and none can be estimated$",
             r"^they are \d+, max_creators is \d+$",
             # Outcomes: times, and texts that no table or database holds.
