@@ -82,7 +82,7 @@ def _made_true(document: dict[str, Any]) -> dict[str, Any]:
     for path in document["paths"].values():
         for operation in (path[method] for method in _METHODS if method in path):
             for status, response in operation["responses"].items():
-                if int(status) >= 400:
+                if int(status) >= 400 and "text/plain" not in response.get("content", {}):
                     response["content"] = {PROBLEM_JSON: {"schema": _PROBLEM}}
             leads = LINKS.get(operation["operationId"])
             if leads is not None:

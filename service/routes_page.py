@@ -7,7 +7,7 @@ makes sure of. What the routes raise becomes HTTP in `app`.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, FastAPI, Query, Request, Response
 from fastapi.responses import FileResponse
@@ -34,6 +34,12 @@ PAGE_HEADERS = {
     "Cache-Control": "no-cache",
 }
 CURVE_POINTS = 12
+
+# What the server says itself, before the application is asked: uvicorn's parser takes 64 KB.
+TOO_LONG: dict[str, Any] = {
+    "description": "The address is longer than 64 KB",
+    "content": {"text/plain": {"schema": {"type": "string"}}},
+}
 
 
 class PageFiles(StaticFiles):
@@ -63,7 +69,9 @@ def get_choices(request: Request) -> wire_page.ChoicesWire:
     return wire_page.choices(holder_of(request).current())
 
 
-@router.get("/v1/handles", summary="Who creators are", responses={503: PROBLEMS[503]})
+@router.get(
+    "/v1/handles", summary="Who creators are", responses={400: TOO_LONG, 503: PROBLEMS[503]}
+)
 def get_handles(
     request: Request, ids: Annotated[list[Name], Query(alias="id", min_length=1, max_length=500)]
 ) -> list[wire_page.HandleWire]:
