@@ -84,7 +84,7 @@ class Client:
     ) -> Answer:
         """Send a request; `due` is when it should have been sent, by `time.perf_counter`."""
         began = time.perf_counter() if due is None else due
-        head = f"{method} {path} HTTP/1.1\r\nHost: service\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\n"
         if body:
             head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
         try:

@@ -107,7 +107,7 @@ def _timed_history(clock: Clock) -> AbstractContextManager[Any]:
     from features.creator import build_history
 
     return patch(
-        "models.profiles.build_history",
+        "models.snapshots.build_history",
         lambda facts: clock("prefix sums", lambda: build_history(facts)),
     )
 
