@@ -148,7 +148,7 @@ def patient(home: Path) -> ServiceSettings:
 def new_key(settings: ServiceSettings) -> str:
     """An API key of a service, for all of it."""
     made = new_secret()
-    scopes: Any = ("recommend", "outcomes", "admin")
+    scopes: Any = ("recommend", "outcomes", "metrics", "admin")
     store = open_store(settings.store_url)
     try:
         store.prepare()

@@ -22,6 +22,7 @@ class Scope(StrEnum):
 
     RECOMMEND = "recommend"
     OUTCOMES = "outcomes"
+    METRICS = "metrics"
     ADMIN = "admin"
 
 

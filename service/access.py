@@ -38,7 +38,7 @@ NEEDS: dict[tuple[str, str], KeyScope | None] = {
     ("GET", "/openapi.json"): None,
     ("GET", "/healthz"): None,
     ("GET", "/readyz"): None,
-    ("GET", "/metrics"): KeyScope.ADMIN,
+    ("GET", "/metrics"): KeyScope.METRICS,
     ("GET", "/v1/changes"): KeyScope.ADMIN,
     ("POST", "/v1/recommendations"): KeyScope.RECOMMEND,
     ("POST", "/v1/recommendations.{kind}"): KeyScope.RECOMMEND,
