@@ -322,15 +322,16 @@ _COLUMNS: tuple[Callable[[int], Any], ...] = (
 def _parquet(data: bytes, random: Random) -> bytes:
     try:
         table = pq.read_table(pa.BufferReader(data))
-    except (pa.ArrowException, OSError, ValueError):
+        names = table.column_names
+    except (pa.ArrowException, OSError, ValueError):  # the last where a name is no UTF-8
         return bent(data, random)
-    if not table.num_columns:
+    if not names:
         return bent(data, random)
     column = random.randrange(table.num_columns)
     way = random.random()
     if way < 0.5:
         fresh = random.choice(_COLUMNS)(table.num_rows)
-        table = table.set_column(column, table.column_names[column], fresh)
+        table = table.set_column(column, names[column], fresh)
     elif way < 0.75:
         try:
             said = table.column(column).to_pylist()
@@ -340,7 +341,7 @@ def _parquet(data: bytes, random: Random) -> bytes:
             said[random.randrange(len(said))] = text(random)
         texts = [None if one is None else str(one).encode("utf-8", "replace") for one in said]
         fresh = pa.array(texts, pa.binary()).cast(pa.string())
-        table = table.set_column(column, table.column_names[column], fresh)
+        table = table.set_column(column, names[column], fresh)
     elif way < 0.85:
         table = table.remove_column(column)
     elif way < 0.95:
