@@ -13,6 +13,8 @@ The exceptions, all of them the product's own:
     ├── UnknownCreator          no creator of that id is in the index
     ├── UnknownOutcome          no outcome of that sponsorship was sent
     ├── UnknownCampaign         nothing is known of that campaign
+    ├── UnknownKey              no API key of that id is still taken
+    ├── ClusterError            a Dask cluster is away, or not fit to train on
     ├── BundleError             a bundle is damaged, of other features, or answers otherwise
     ├── NoModel                 there is nothing to serve yet
     ├── RegistryError           the model registry is away, or refused
@@ -217,12 +219,12 @@ class UnknownKey(CreatorfitError):
         super().__init__(f"key {key_id!r}: {reason}; {told}")
 
 
-# Why a bundle is refused, in one word: what is counted.
-BundleFault = Literal["unreadable", "damaged", "format", "features", "scores", "answers"]
-
-
 class ClusterError(CreatorfitError):
     """The cluster that shall train is away, is not fit for it, or gave up."""
+
+
+# Why a bundle is refused, in one word: what is counted.
+BundleFault = Literal["unreadable", "damaged", "format", "features", "scores", "answers"]
 
 
 class BundleError(CreatorfitError):
