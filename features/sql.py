@@ -1,4 +1,4 @@
-"""Reads the contract's tables from somebody else's database. It writes nothing there.
+"""Somebody else's database: whether it answers, and the contract's tables in it. Writes nothing.
 
 Knows nothing of types, ranges or keys; values come as the driver gives them.
 """
@@ -64,6 +64,34 @@ def read_database(url: str) -> dict[str, RawTable]:
         raise DataError(f"{name}: {first_line(error)}") from None
     finally:
         engine.dispose()
+
+
+def reached(url: str, seconds: int) -> str:
+    """The URL of a database with the driver that is installed, once it has answered.
+
+    Args:
+        url: An SQLAlchemy URL.
+        seconds: How long a connection to PostgreSQL may take; 0: none is tried.
+
+    Raises:
+        DataError: The URL, its driver or the database cannot be used. A password is not shown.
+    """
+    try:
+        parsed = with_driver(sa.make_url(url))
+    except (ArgumentError, ValueError):
+        raise DataError("the SQL URL cannot be read; write DIALECT://USER@HOST/NAME") from None
+    name = parsed.render_as_string(hide_password=True)
+    wait = {"connect_timeout": seconds} if parsed.get_backend_name() == "postgresql" else {}
+    try:
+        engine = sa.create_engine(parsed, poolclass=sa.NullPool, connect_args=wait)
+        if seconds:
+            with engine.connect():
+                pass
+    except ImportError as error:
+        raise DataError(f"{name}: its driver is not installed ({error.name})") from None
+    except SQLAlchemyError as error:
+        raise DataError(f"{name}: {first_line(error)}") from None
+    return parsed.render_as_string(hide_password=False)
 
 
 def _usable(url: sa.URL) -> sa.URL:

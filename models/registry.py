@@ -26,7 +26,8 @@ import pandas as pd
 
 from features.catalogue import FEATURE_NAMES
 from features.forgotten import Forgotten
-from features.schemas import BundleError, NoModel, RegistryError
+from features.schemas import BundleError, DataError, NoModel, RegistryError
+from features.sql import reached
 from models.bundle import MODEL_NAME, Bundle
 from models.conversion import ConversionModel
 from models.index_files import CREATORS, INDEX
@@ -45,6 +46,9 @@ KIND_TAG = "kind"
 FEATURES_TAG = "features_digest"
 EVENT_TAG = "event "  # and the time: what happened to a version then, and why
 DIGEST_LENGTH = 36  # MLflow keeps no longer digest of a data set
+# Databases that MLflow keeps its store in, of those that are reached over a network.
+SQL_SERVERS = ("postgresql", "mysql", "mssql")
+CONNECT_SECONDS = 5  # that such a database may take to answer a service, which has another model
 # Given explicitly: left to itself MLflow imports the model anew to find them, for seconds.
 PIP_REQUIREMENTS = ["lightgbm", "numpy"]
 
@@ -124,6 +128,7 @@ class Registry:
         self.tracking_uri = tracking_uri
         self.artifacts = artifacts.resolve()
         self._client: MlflowClient | None = None
+        self._patient = patient
         _quiet(patient)
 
     @property
@@ -137,10 +142,10 @@ class Registry:
                     f"{self.tracking_uri!r} is no tracking URI: it needs a scheme, such as sqlite:///"
                 )
             with _named_failures(self.tracking_uri):
-                _make_parent(self.tracking_uri)
+                uri = _reached(self.tracking_uri, self._patient)
                 # Artefacts are fetched through the global URI, whatever client asks.
-                mlflow.set_tracking_uri(self.tracking_uri)
-                self._client = mlflow.MlflowClient(self.tracking_uri)
+                mlflow.set_tracking_uri(uri)
+                self._client = mlflow.MlflowClient(uri)
         return self._client
 
     def publish(self, folder: Path, bundle: Bundle, record: RunRecord) -> Version:
@@ -544,10 +549,22 @@ def _quiet(patient: bool) -> None:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
 
 
-def _make_parent(uri: str) -> None:
-    """Make the folder that a SQLite store lies in."""
+def _reached(uri: str, patient: bool) -> str:
+    """A URI that MLflow can use: a SQLite store has its folder, another database has answered.
+
+    Left to itself MLflow asks a database that is away ten times, for a minute and a half.
+
+    Raises:
+        RegistryError: The database cannot be used.
+    """
     if uri.startswith("sqlite:///"):
         Path(uri.removeprefix("sqlite:///")).resolve().parent.mkdir(parents=True, exist_ok=True)
+    if not uri.startswith(SQL_SERVERS):
+        return uri
+    try:
+        return reached(uri, 0 if patient else CONNECT_SECONDS)
+    except DataError as error:
+        raise RegistryError(str(error)) from error
 
 
 def _code_name(code: int) -> str:

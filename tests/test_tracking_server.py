@@ -49,3 +49,38 @@ def test_a_server_by_one_setting(server, trained_home, tmp_path):
     assert restarted.refresh()
     assert restarted.trouble
     assert restarted.current().version.version == trained.version.version
+
+
+def test_a_postgresql_by_one_setting(postgres, trained_home, tmp_path):
+    """Named without its driver, as MLflow's own pages do; away when a service starts, and back."""
+    uri = postgres.new_schema().replace("postgresql+psycopg://", "postgresql://")
+    settings = trained_home.settings.model_copy(
+        update={"home": tmp_path / "trainer", "tracking_uri": uri}
+    )
+    trained = train(settings, str(trained_home.source), Silent()).stand_in
+    elsewhere = ServiceSettings(home=tmp_path / "server-home", tracking_uri=uri)
+    assert ModelHolder(elsewhere).refresh()
+    postgres.stop()
+    try:
+        restarted = ModelHolder(elsewhere)
+        restarted.start()
+        assert restarted.trouble and "No such file or directory" in restarted.trouble
+        assert restarted.current().version.run_id == trained.version.run_id
+    finally:
+        postgres.start()
+    restarted.refresh()
+    assert restarted.trouble is None
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("postgresql://me:open-sesame@127.0.0.1:1/none", "Connection refused"),
+        ("mysql://me:open-sesame@127.0.0.1:1/none", "its driver is not installed"),
+        ("postgresql://me:open-sesame@127.0.0.1:port/none", "the SQL URL cannot be read"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_told_without_its_password(tmp_path, uri, told):
+    holder = ModelHolder(ServiceSettings(home=tmp_path, tracking_uri=uri))
+    holder.start()
+    assert told in (holder.trouble or "") and "open-sesame" not in (holder.trouble or "")
