@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import doctest
+import json
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,7 +23,9 @@ from models import describe, ranker
 from models.describe_safety import EVIDENCE_POSTS, WARN_SHARE, safety_of
 from models.safety import RiskModel, YearPosts, read_year
 from tests.conftest import facts_of, frames_of, tables_of
-from training.safety_fit import dev_examples, fit, labels_of
+from training import safety_fit
+from training.safety_fit import dev_examples, fit, harmless_texts, labels_of
+from training.simulate import simulate
 
 DEV = dev_examples()
 DEV_TEXTS = [example.text for example in DEV]
@@ -53,6 +57,17 @@ def test_the_examples_are_many_and_half_of_them_are_harmless() -> None:
     for topic in RISK_TOPICS:
         assert len({e.language for e in risky if topic in e.topics}) == 7
         assert sum(e.looks_like == topic for e in every) >= 50
+
+
+def drawn_harmless() -> list[str]:
+    """The first thousand simulated captions without a risk that the rules know."""
+    drawn = [text for text in dict.fromkeys(simulate(60, 3).posts["text"]) if text]
+    return [text for text in drawn if not find_risks(text)][:1_000]
+
+
+def test_harmless_captions_are_those_of_the_simulator_and_the_rules() -> None:
+    """Where either changed on purpose: `python -m tests.test_safety` writes them anew."""
+    assert harmless_texts() == drawn_harmless()
 
 
 def test_dev_examples_are_found_as_well_as_they_were() -> None:
@@ -402,3 +417,9 @@ def test_profiles_and_lookalikes_say_the_same(bundle) -> None:
     assert (profile.safety, profile.warnings) == (said["safety"], said["warnings"])
     alike = describe.similar(found, roles["gambler"], 3)
     assert all(item.safety is not None or item.warnings for item in alike)
+
+
+if __name__ == "__main__":
+    lines = [json.dumps(text, ensure_ascii=False) for text in drawn_harmless()]
+    file = Path(safety_fit.__file__).with_name("safety_harmless.jsonl")
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
