@@ -89,6 +89,7 @@ ON_EITHER_DATABASE = (
     "test_reload.py",
     "test_secrets.py",
     "test_service.py",
+    "test_threads.py",
     "test_tracing.py",
     "test_tracking_server.py",
     "test_whole.py",

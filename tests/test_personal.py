@@ -2,6 +2,7 @@
 
 from docs.personal import COLUMNS, CREATOR, NOBODY, PLACES, USER
 from features.store_tables import METADATA
+from models.registry import Registry
 
 
 def test_every_column_of_the_database_is_told_of():
@@ -11,8 +12,10 @@ def test_every_column_of_the_database_is_told_of():
         assert columns == COLUMNS[name].keys(), name
 
 
-def test_every_file_of_a_bundle_is_told_of(trained_home):
-    [folder, *_] = [p.parent for p in trained_home.settings.bundles.glob("*/manifest.json")]
+def test_every_file_of_a_bundle_is_told_of(trained_home, tmp_path):
+    settings = trained_home.settings
+    registry = Registry(settings.registry_uri, settings.artifacts)
+    folder = registry.fetch(trained_home.trained.version, tmp_path)
     names = set()
     for path in folder.rglob("*"):
         if path.is_file():
