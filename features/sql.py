@@ -5,6 +5,7 @@ Knows nothing of types, ranges or keys; values come as the driver gives them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -32,17 +33,8 @@ def read_database(url: str) -> dict[str, RawTable]:
     Raises:
         DataError: The URL, its driver or the database cannot be used. A password is not shown.
     """
-    try:
-        parsed = sa.make_url(url)
-    except (ArgumentError, ValueError):  # the latter of a port that is no number
-        raise DataError("the SQL URL cannot be read; write DIALECT://USER@HOST/NAME") from None
-    name = parsed.render_as_string(hide_password=True)
-    try:
-        engine = sa.create_engine(_usable(parsed), poolclass=sa.NullPool)
-    except ImportError as error:
-        raise DataError(f"{name}: its driver is not installed ({error.name})") from None
-    except SQLAlchemyError as error:
-        raise DataError(f"{name}: {first_line(error)}") from None
+    parsed, name = _parsed(url)
+    engine = _engine(_read_only(parsed), name)
     try:
         with engine.connect() as connection:
             if engine.dialect.name == "postgresql":
@@ -76,27 +68,38 @@ def reached(url: str, seconds: int) -> str:
     Raises:
         DataError: The URL, its driver or the database cannot be used. A password is not shown.
     """
-    try:
-        parsed = with_driver(sa.make_url(url))
-    except (ArgumentError, ValueError):
-        raise DataError("the SQL URL cannot be read; write DIALECT://USER@HOST/NAME") from None
-    name = parsed.render_as_string(hide_password=True)
+    parsed, name = _parsed(url)
     wait = {"connect_timeout": seconds} if parsed.get_backend_name() == "postgresql" else {}
+    engine = _engine(parsed, name, wait)
     try:
-        engine = sa.create_engine(parsed, poolclass=sa.NullPool, connect_args=wait)
         if seconds:
-            with engine.connect():
-                pass
-    except ImportError as error:
-        raise DataError(f"{name}: its driver is not installed ({error.name})") from None
+            engine.connect().close()
     except SQLAlchemyError as error:
         raise DataError(f"{name}: {first_line(error)}") from None
     return parsed.render_as_string(hide_password=False)
 
 
-def _usable(url: sa.URL) -> sa.URL:
-    """The URL with its driver; SQLite neither makes nor changes the file."""
-    url = with_driver(url)
+def _parsed(url: str) -> tuple[sa.URL, str]:
+    """A URL with its driver, and as it may be shown."""
+    try:
+        parsed = sa.make_url(url)
+    except (ArgumentError, ValueError):  # the latter of a port that is no number
+        raise DataError("the SQL URL cannot be read; write DIALECT://USER@HOST/NAME") from None
+    return with_driver(parsed), parsed.render_as_string(hide_password=True)
+
+
+def _engine(url: sa.URL, name: str, options: Mapping[str, Any] | None = None) -> sa.Engine:
+    """An engine that keeps no connection; nothing is connected yet."""
+    try:
+        return sa.create_engine(url, poolclass=sa.NullPool, connect_args=dict(options or {}))
+    except ImportError as error:
+        raise DataError(f"{name}: its driver is not installed ({error.name})") from None
+    except SQLAlchemyError as error:
+        raise DataError(f"{name}: {first_line(error)}") from None
+
+
+def _read_only(url: sa.URL) -> sa.URL:
+    """The URL, with which SQLite neither makes nor changes the file."""
     file = url.database
     if url.get_backend_name() != "sqlite" or not file or file.startswith((":memory:", "file:")):
         return url

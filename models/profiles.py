@@ -19,7 +19,7 @@ from features.language import UNKNOWN
 from features.pair import BriefTotals, PastOutcomes, Profiles, RecentAds
 from features.vectors import Vectors
 from features.windows import MICROSECONDS_PER_DAY, Floats, Ints, Prefix, Ragged, Timeline, ratio
-from models.snapshots import BriefReading, Known, Snapshot, read_briefs
+from models.snapshots import PART_POSTS, BriefReading, Known, Snapshot, read_briefs
 from models.subjects import (
     MAX_TOPICS,
     RECENT_POSTS,
@@ -33,9 +33,6 @@ from models.subjects import (
     topics_of,
 )
 
-# Posts are read in parts of so many: 512 dimensions of float64 take 134 MB. Half or twice as many
-# are as fast.
-PART_POSTS = 1 << 15
 PART_ASKS = 1 << 12  # of creators who posted little or nothing
 
 
