@@ -46,6 +46,7 @@ KIND_TAG = "kind"
 FEATURES_TAG = "features_digest"
 EVENT_TAG = "event "  # and the time: what happened to a version then, and why
 DIGEST_LENGTH = 36  # MLflow keeps no longer digest of a data set
+SQLITE = "sqlite:///"
 # Databases that MLflow keeps its store in, of those that are reached over a network.
 SQL_SERVERS = ("postgresql", "mysql", "mssql")
 CONNECT_SECONDS = 5  # that such a database may take to answer a service, which has another model
@@ -141,7 +142,7 @@ class Registry:
                 raise RegistryError(
                     f"{self.tracking_uri!r} is no tracking URI: it needs a scheme, such as sqlite:///"
                 )
-            with _named_failures(self.tracking_uri):
+            with _named_failures(self.tracking_uri), _made_once(self.tracking_uri):
                 uri = _reached(self.tracking_uri, self._patient)
                 # Artefacts are fetched through the global URI, whatever client asks.
                 mlflow.set_tracking_uri(uri)
@@ -510,11 +511,16 @@ def save_model(path: str, mlflow_model: Any, folder: Path, bundle: Bundle, **_: 
 
 
 @contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Hold a folder against other processes, which wait; it is let go when a process dies."""
+def _one_at_a_time(folder: Path, name: str = LOCK) -> Iterator[None]:
+    """Hold a folder against other processes, which wait; it is let go when a process dies.
+
+    Args:
+        folder: Made if it must be.
+        name: Of the file in it that is locked; what is held by another name is held apart.
+    """
     with _named_failures(str(folder)):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK).open("a")
+        lock = (folder / name).open("a")
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -549,16 +555,33 @@ def _quiet(patient: bool) -> None:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
 
 
+@contextmanager
+def _made_once(uri: str) -> Iterator[None]:
+    """Make a SQLite store's folder, and let no other process make the store meanwhile.
+
+    MLflow locks nothing while it makes the tables of a tracking store: of two workers that start on
+    an empty folder one would end.
+    """
+    if not uri.startswith(SQLITE):
+        yield
+        return
+    file = Path(uri.removeprefix(SQLITE)).resolve()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(file.parent, os.W_OK):  # whoever may only read makes none
+        yield
+        return
+    with _one_at_a_time(file.parent, f".{file.name}{LOCK}"):
+        yield
+
+
 def _reached(uri: str, patient: bool) -> str:
-    """A URI that MLflow can use: a SQLite store has its folder, another database has answered.
+    """A URI that MLflow can use; a database that is reached over a network has answered.
 
     Left to itself MLflow asks a database that is away ten times, for a minute and a half.
 
     Raises:
         RegistryError: The database cannot be used.
     """
-    if uri.startswith("sqlite:///"):
-        Path(uri.removeprefix("sqlite:///")).resolve().parent.mkdir(parents=True, exist_ok=True)
     if not uri.startswith(SQL_SERVERS):
         return uri
     try:

@@ -1,8 +1,11 @@
 """A tracking server by one setting: trained, published and served over HTTP, then without it."""
 
+import subprocess
+import sys
+
 import pytest
 
-from benchmarks.serving import TrackingServer
+from benchmarks.serving import ROOT, TrackingServer
 from models.bundle import load
 from service.reload import ModelHolder
 from service.settings import ServiceSettings
@@ -84,3 +87,20 @@ def test_a_database_that_cannot_be_used_is_told_without_its_password(tmp_path, u
     holder = ModelHolder(ServiceSettings(home=tmp_path, tracking_uri=uri))
     holder.start()
     assert told in (holder.trouble or "") and "open-sesame" not in (holder.trouble or "")
+
+
+def test_processes_that_start_at_once_make_one_store(tmp_path):
+    """MLflow itself makes the tables of a tracking store without a lock."""
+    code = (
+        "import sys; from pathlib import Path; from models.registry import Registry; "
+        "print(Registry(sys.argv[1], Path(sys.argv[2])).champion())"
+    )
+    uri = f"sqlite:///{tmp_path / 'home' / 'mlflow.db'}"
+    command = [sys.executable, "-c", code, uri, str(tmp_path / "artifacts")]
+    started = [
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    for one in started:
+        said, told = one.communicate(timeout=300)
+        assert (one.returncode, said.strip()) == (0, b"None"), told
