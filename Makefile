@@ -8,7 +8,6 @@ WORLD_US := ../shared/data/world_us
 CREATORFIT_HOME ?= var
 CREATORFIT_TRACKING_URI ?= sqlite:///$(CREATORFIT_HOME)/mlflow.db
 MLFLOW_PORT ?= 5000
-POSTGRES_TESTS ?=
 export HF_HUB_OFFLINE := 1
 
 .DEFAULT_GOAL := help
@@ -57,7 +56,7 @@ test-long: $(VENV)/.dev  ## The tests that walk through the whole product from t
 
 # The rest of the suite runs on either database by itself, or uses none.
 test-postgres: $(VENV)/.dev  ## The tests that use the service's database, on a real PostgreSQL
-	CREATORFIT_TEST_DATABASE=postgresql $(PYTEST) -m database $(POSTGRES_TESTS)
+	CREATORFIT_TEST_DATABASE=postgresql $(PYTEST) -m database
 
 serve: $(VENV)/.train  ## Serve the API
 	$(BIN)/python -m service serve

@@ -31,7 +31,7 @@ def test_a_cancelled_task_waits_for_its_thread(fails):
 
     def work():
         began.set()
-        time.sleep(0.2)
+        time.sleep(0.2)  # longer than it takes to cancel the task
         ended.set()
         if fails:
             raise StoreAway("gone meanwhile")
@@ -53,7 +53,7 @@ def test_the_database_is_left_when_nobody_asks_it_any_more(tmp_path, monkeypatch
 
     def slow(self):
         looking.set()
-        time.sleep(0.3)
+        time.sleep(0.3)  # longer than it takes to end the service otherwise
         order.append("looked")
 
     def close(self, closed=Store.close):
