@@ -37,7 +37,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.distributed_world import write_many
-from benchmarks.machine import machine
+from benchmarks.machine import machine, resident_mib
 
 WORKERS = 2
 MEMORY = "2GiB"  # that Dask lets a worker have before it is started anew
@@ -55,7 +55,7 @@ MANY_POSTS, MANY_CREATORS, MANY_SPONSORSHIPS = 10**10, 10**8, 10**8
 def usage() -> dict[str, float]:
     """Peak of resident memory of this process, and the processor's seconds it has had."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    return {"mib": used.ru_maxrss / 1024, "seconds": used.ru_utime + used.ru_stime}
+    return {"mib": resident_mib(), "seconds": used.ru_utime + used.ru_stime}
 
 
 class Watch:

@@ -134,28 +134,21 @@ def one_text_ms(texts: Sequence[str], encoder: Encoder) -> float:
 OPENING = """
 import json, sys, time
 from pathlib import Path
+from benchmarks.machine import resident_mib
 from features import text
 manifest = json.loads(sys.argv[2])
-
-def megabytes(name):  # now VmRSS, at the most VmHWM; getrusage begins with what the parent had
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
-
-before, began = megabytes("VmRSS"), time.perf_counter()
+before, began = resident_mib("VmRSS"), time.perf_counter()
 if manifest is None:
     from features.text_export import load_sentence_transformer
     load_sentence_transformer(sys.argv[1]).encode("hello", show_progress_bar=False)
 else:
     text.open_encoder(Path(sys.argv[1]), manifest).encode(["hello"])
-print(time.perf_counter() - began, megabytes("VmHWM") - before)
+print(time.perf_counter() - began, resident_mib() - before)
 """
 
 
 def opening(encoder: Encoder, scratch: Path) -> tuple[float, float]:
-    """Seconds until a fresh process has encoded its first text, and MB that its peak grew by.
-
-    The memory is read as Linux tells it.
-    """
+    """Seconds until a fresh process has encoded its first text, and MB that its peak grew by."""
     folder, manifest = minilm_folder(), None
     if not isinstance(encoder, TorchEncoder):
         folder = str(scratch / encoder.digest)

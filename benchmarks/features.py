@@ -18,8 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -30,9 +28,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from benchmarks.features_world import DIM, POSTS_PER_CREATOR, make_facts
+from benchmarks.machine import machine, resident_mib
 
 LEAST = 10_000
 ROWS = ("prefix sums", "niches, projections", "rows")
@@ -77,7 +75,7 @@ def rows_of_size(posts: int, seed: int) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as folder:
         asked = make_facts(posts, seed, Path(folder))
-        made_mib = peak_mib()
+        made_mib = resident_mib()
         clock = Clock()
         settings = TrainingSettings(home=Path(folder), encoder="hash", threads=1)
         with _timed_history(clock):
@@ -95,7 +93,7 @@ def rows_of_size(posts: int, seed: int) -> dict[str, Any]:
         "briefs": len(asked.facts.brief_vector),
         "seconds": {name: clock.seconds[name] for name in ROWS},
         "elapsed": elapsed,
-        "peak_mib": peak_mib(),
+        "peak_mib": resident_mib(),
         "facts_mib": made_mib,
     }
 
@@ -128,7 +126,7 @@ def texts_of_size(posts: int, seed: int) -> dict[str, Any]:
         names = ("creators", "posts", "sponsorships", "audience", "followers")
         write_tables({name: getattr(world, name) for name in names}, Path(folder), "parquet")
         del world
-        made_mib = peak_mib()
+        made_mib = resident_mib()
         tables = clock("read and check", lambda: read_tables(folder))
     texts = tables.posts["text"].tolist()
     clock("language", lambda: detect(texts))
@@ -146,14 +144,9 @@ def texts_of_size(posts: int, seed: int) -> dict[str, Any]:
         "posts": len(texts),
         "creators": len(everyone),
         "seconds": {name: clock.seconds[name] for name in TEXTS},
-        "peak_mib": peak_mib(),
+        "peak_mib": resident_mib(),
         "simulated_mib": made_mib,
     }
-
-
-def peak_mib() -> float:
-    """The most memory that was resident in this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def sizes_to(most: int) -> Iterator[int]:
@@ -247,19 +240,13 @@ def main() -> None:
         work = {"rows": rows_of_size, "texts": texts_of_size}[kind]
         print(json.dumps(work(int(posts), given.seed)))
         return
-    machine = {
-        "cores": os.cpu_count(),
-        "processor": platform.processor() or platform.machine(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "pandas": pd.__version__,
-    }
+    here = machine("numpy", "pandas")
     rows = measured("rows", list(sizes_to(given.most)), given.seed)
     texts = measured("texts", list(sizes_to(given.texts)), given.seed)
     if given.json:
-        print(json.dumps({"machine": machine, "rows": rows, "texts": texts}))
+        print(json.dumps({"machine": here.as_json(), "rows": rows, "texts": texts}))
         return
-    print(", ".join(f"{name} {value}" for name, value in machine.items()) + "; no accelerator")
+    print(here)
     if rows:
         print_rows(rows)
     if texts:

@@ -79,6 +79,17 @@ class Spread:
         return f"{self.median:,.{digits}f} ({self.low:,.{digits}f} to {self.high:,.{digits}f})"
 
 
+def resident_mib(name: str = "VmHWM") -> float:
+    """Resident memory of this process as Linux tells it: at the most so far, or now (``VmRSS``).
+
+    Not of `resource.getrusage`, which begins with what the process had that started this one.
+
+    Source: https://man7.org/linux/man-pages/man5/proc_pid_status.5.html
+    """
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:")) / 1024
+
+
 def _cpu() -> str:
     path = Path("/proc/cpuinfo")
     if path.is_file():
