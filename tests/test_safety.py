@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import doctest
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from models import describe, ranker
 from models.describe_safety import EVIDENCE_POSTS, WARN_SHARE, safety_of
 from models.safety import RiskModel, YearPosts, read_year
 from tests.conftest import facts_of, frames_of, tables_of
+from tests.growth import grows_with_the_length
 from training import safety_fit
 from training.safety_fit import dev_examples, fit, harmless_texts, labels_of
 from training.simulate import simulate
@@ -180,34 +180,33 @@ def test_one_text_is_a_batch_of_texts() -> None:
     "text",
     [
         "harmlessnessnotwithstanding, sourdoughfermentation " * 200_000,
-        "f*" * 200_000,
-        "f.u.c.k." * 50_000,
         "a" * 1_000_000 + "!",
-        "kill " * 50_000,
-        "killer recipe " * 50_000,
-        "#" * 300_000 + "@" * 300_000,
-        "e\u0301\u0302" * 100_000,
         "\x00" * 1_000_000,
-        "-*" * 200_000,
         "$!" * 200_000 + "a*",
     ],
     ids=lambda text: text[:12],
 )
-def test_hostile_texts_are_done_in_seconds(text: str) -> None:
-    started = time.process_time()
-    find_risks(text)
-    matches(text, ["kill kill bill", "aaa"])
-    assert time.process_time() - started < 30  # the longest, 10 MB, takes 4 s
+def test_hostile_texts_are_read_to_their_end(text: str) -> None:
+    text += " casino bonus"
+    (risk,) = find_risks(text)
+    (match,) = matches(text, ["kill kill bill", "aaa", "casino"])
+    assert risk.start == match.start == len(text) - len("casino bonus")
 
 
-def test_time_is_linear_in_the_length() -> None:
-    def seconds(times: int) -> float:
-        started = time.process_time()
-        find_risks("kill f*ck killer recipe a.b.c.d.e #tag @name 🔞 " * times)
-        return time.process_time() - started
+@pytest.mark.parametrize(
+    "seed",
+    [
+        "kill f*ck killer recipe a.b.c.d.e #tag @name 🔞 ",
+        *("f*", "f.u.c.k.", "kill ", "killer recipe "),
+        *("a", "#", "@", "e\u0301\u0302", "\x00", "-*", "$!"),
+    ],
+)
+def test_time_grows_with_the_length_and_no_faster(seed: str) -> None:
+    def read(text: str) -> None:
+        find_risks(text)
+        matches(text, ["kill kill bill", "aaa"])
 
-    seconds(100)
-    assert seconds(16_000) < 8 * max(seconds(4_000), 0.02)  # four times, were it not for noise
+    assert grows_with_the_length(read, seed)
 
 
 def test_slurs_stand_in_the_lexicon_as_digests(monkeypatch) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import doctest
-import time
 
 import numpy as np
 import pandas as pd
@@ -25,6 +24,7 @@ from features.sponsored import (
 )
 from features.sponsored_brands import fold, normalise_text
 from features.sponsored_phrases import HASHTAGS, RULES
+from tests.growth import grows_with_the_length
 
 EXAMPLES = read_examples()
 HELD_OUT = [example for example in EXAMPLES if example.part == "held_out"]
@@ -259,18 +259,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("seed", HOSTILE)
 def test_time_grows_with_the_length_and_no_faster(seed: str) -> None:
-    # Eight times the text takes about 8 times as long where it is linear, 64 where it is
-    # quadratic; the least of three runs, and a floor below which a clock says nothing.
-    def least_seconds(chars: int) -> float:
-        text = (seed * (chars // len(seed) + 1))[:chars]
-        runs = []
-        for _ in range(3):
-            started = time.process_time()
-            find_disclosures(text)
-            runs.append(time.process_time() - started)
-        return min(runs)
-
-    assert least_seconds(32_000) < 24 * max(least_seconds(4_000), 0.002)
+    assert grows_with_the_length(find_disclosures, seed)
 
 
 def test_a_long_text_of_denied_tags_is_read_to_its_end() -> None:
