@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from distributed import Client, LocalCluster
+from distributed import LocalCluster
 
 from benchmarks.distributed import usage
 from benchmarks.distributed_world import write_many
@@ -327,10 +327,9 @@ def test_a_greeting_that_a_worker_spoils_is_made_again(monkeypatch):
 # ---------------------------------------------------------------- a real cluster
 
 
-@pytest.fixture(scope="module")
-def local_cluster() -> Iterator[LocalCluster]:
+def two_workers() -> LocalCluster:
     """Two workers, each a process that its nanny starts again."""
-    with LocalCluster(
+    return LocalCluster(
         n_workers=2,
         threads_per_worker=1,
         processes=True,
@@ -339,7 +338,12 @@ def local_cluster() -> Iterator[LocalCluster]:
         worker_dashboard_address="127.0.0.1:0",
         memory_limit="3GiB",
         silence_logs=logging.CRITICAL,
-    ) as cluster:
+    )
+
+
+@pytest.fixture(scope="module")
+def local_cluster() -> Iterator[LocalCluster]:
+    with two_workers() as cluster:
         yield cluster
 
 
@@ -444,14 +448,14 @@ def test_workers_of_other_code_or_another_disk_are_refused(local_cluster, tmp_pa
 
 
 @pytest.mark.long
-def test_memory_of_workers_does_not_grow_with_the_posts(local_cluster, tmp_path, monkeypatch):
+def test_memory_of_workers_does_not_grow_with_the_posts(tmp_path, monkeypatch):
     """Six times the posts in parts of one size, against all of them in one part."""
 
     def peak_after(posts: int, of_part: int) -> float:
         monkeypatch.setattr(distributed, "POSTS_OF_PART", of_part)
         folder = tmp_path / f"{posts}-{of_part}"
         write_many(folder / "world", posts, 0)
-        settings = settings_on(local_cluster, folder / "home")
+        settings = settings_on(local, folder / "home")
         with distributed.cluster_of(settings, Silent()) as cluster:
             tables = read(settings, str(folder / "world"), Silent(), "refuse", cluster)
             known, _ = cluster.know(tables, HashEncoder(), settings, Silent())
@@ -463,10 +467,9 @@ def test_memory_of_workers_does_not_grow_with_the_posts(local_cluster, tmp_path,
             ]
         return max(peaks)
 
-    # Peaks of processes that live on can only rise, so from new ones and upwards.
-    with Client(local_cluster.scheduler_address, set_as_default=False) as client:
-        client.restart()
-    small = peak_after(40_000, 10_000)
-    bounded = peak_after(240_000, 10_000)
-    whole = peak_after(240_000, 240_000)
+    # Peaks of processes that live on can only rise, so of new ones and upwards.
+    with two_workers() as local:
+        small = peak_after(40_000, 10_000)
+        bounded = peak_after(240_000, 10_000)
+        whole = peak_after(240_000, 240_000)
     assert bounded - small < (whole - small) / 2

@@ -80,13 +80,7 @@ def connected(address: str, folder: Path) -> Iterator[DaskWorkers]:
             do not see the folder.
     """
     with _client(address) as client:
-        try:
-            client.wait_for_workers(1, timeout=WORKERS_SECONDS)
-        except TimeoutError:
-            raise ClusterError(
-                f"{address}: the scheduler has no workers; start some where this code is "
-                f"installed: dask worker {address} --nthreads 1"
-            ) from None
+        _wait_for_one(client)
         _check(client, folder)
         yield DaskWorkers(client)
 
@@ -114,6 +108,17 @@ def _greeted(address: str) -> Client:
             # 2026.8 asserts that its greeting comes alone.
             sleep(LOOK_SECONDS)
     raise ClusterError(f"{address}: workers came and went at each of {GREETINGS} greetings")
+
+
+def _wait_for_one(client: Client) -> None:
+    address = client.scheduler.address
+    try:
+        client.wait_for_workers(1, timeout=WORKERS_SECONDS)
+    except TimeoutError:
+        raise ClusterError(
+            f"{address}: the scheduler has no workers; start some where this code is "
+            f"installed: dask worker {address} --nthreads 1"
+        ) from None
 
 
 # ---------------------------------------------------------------- whether it is fit
@@ -239,7 +244,7 @@ class DaskWorkers:
             booster = self._grown(options, sample, rounds, check, patience, categorical)
             if booster is not None:
                 return booster
-            self._client.wait_for_workers(1, timeout=WORKERS_SECONDS)
+            _wait_for_one(self._client)
         raise ClusterError(f"workers were lost {ATTEMPTS} times while trees were grown")
 
     def _grown(
