@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import tempfile
 import time
@@ -24,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from benchmarks.machine import machine
 from features.schemas import TABLES, Tables
 from features.tables import read_tables, write_tables
 from models.registry import Registry
@@ -70,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--json", type=Path, help="write the figures here too")
     given = parser.parse_args(arguments)
-    print(f"{platform.platform()}, {os.cpu_count()} cores, encoder {given.encoder}; simulated data")
+    print(f"{machine('lightgbm', 'mlflow')}; encoder {given.encoder}, simulated data")
     print(f"`train` once, `refresh` {TIMES} times, {CHANGED:.0%} of the posts changed\n")
     print("| creators | posts | train, s | refresh, s | of train |")
     print("|---:|---:|---:|---:|---:|")

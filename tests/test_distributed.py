@@ -451,13 +451,15 @@ def test_workers_of_other_code_or_another_disk_are_refused(local_cluster, tmp_pa
 def test_memory_of_workers_does_not_grow_with_the_posts(tmp_path, monkeypatch):
     """Six times the posts in parts of one size, against all of them in one part."""
 
-    def peak_after(posts: int, of_part: int) -> float:
+    few, many = tmp_path / "few", tmp_path / "many"
+    write_many(few, 40_000, 0)
+    write_many(many, 240_000, 0)
+
+    def peak_after(world: Path, of_part: int) -> float:
         monkeypatch.setattr(distributed, "POSTS_OF_PART", of_part)
-        folder = tmp_path / f"{posts}-{of_part}"
-        write_many(folder / "world", posts, 0)
-        settings = settings_on(local, folder / "home")
+        settings = settings_on(local, tmp_path / f"home-{world.name}-{of_part}")
         with distributed.cluster_of(settings, Silent()) as cluster:
-            tables = read(settings, str(folder / "world"), Silent(), "refuse", cluster)
+            tables = read(settings, str(world), Silent(), "refuse", cluster)
             known, _ = cluster.know(tables, HashEncoder(), settings, Silent())
             labelled_rows(known)
             risks = fit_risks(HashEncoder(), VectorCache(settings.home, HashEncoder()))
@@ -469,7 +471,7 @@ def test_memory_of_workers_does_not_grow_with_the_posts(tmp_path, monkeypatch):
 
     # Peaks of processes that live on can only rise, so of new ones and upwards.
     with two_workers() as local:
-        small = peak_after(40_000, 10_000)
-        bounded = peak_after(240_000, 10_000)
-        whole = peak_after(240_000, 240_000)
+        small = peak_after(few, 10_000)
+        bounded = peak_after(many, 10_000)
+        whole = peak_after(many, 240_000)
     assert bounded - small < (whole - small) / 2

@@ -180,17 +180,23 @@ def test_one_text_is_a_batch_of_texts() -> None:
     "text",
     [
         "harmlessnessnotwithstanding, sourdoughfermentation " * 200_000,
+        "f*" * 200_000,
+        "f.u.c.k." * 50_000,
         "a" * 1_000_000 + "!",
+        "kill " * 50_000,
+        "killer recipe " * 50_000,
+        "#" * 300_000 + "@" * 300_000,
+        "e\u0301\u0302" * 100_000,
         "\x00" * 1_000_000,
+        "-*" * 200_000,
         "$!" * 200_000 + "a*",
     ],
     ids=lambda text: text[:12],
 )
 def test_hostile_texts_are_read_to_their_end(text: str) -> None:
     text += " casino bonus"
-    (risk,) = find_risks(text)
-    (match,) = matches(text, ["kill kill bill", "aaa", "casino"])
-    assert risk.start == match.start == len(text) - len("casino bonus")
+    last, (match,) = find_risks(text)[-1], matches(text, ["kill kill bill", "aaa", "casino"])
+    assert last.shown[last.start :] == match.shown[match.start :] == "casino bonus"
 
 
 @pytest.mark.parametrize(
@@ -199,6 +205,7 @@ def test_hostile_texts_are_read_to_their_end(text: str) -> None:
         "kill f*ck killer recipe a.b.c.d.e #tag @name 🔞 ",
         *("f*", "f.u.c.k.", "kill ", "killer recipe "),
         *("a", "#", "@", "e\u0301\u0302", "\x00", "-*", "$!"),
+        "harmlessnessnotwithstanding, sourdoughfermentation ",
     ],
 )
 def test_time_grows_with_the_length_and_no_faster(seed: str) -> None:
@@ -206,7 +213,7 @@ def test_time_grows_with_the_length_and_no_faster(seed: str) -> None:
         find_risks(text)
         matches(text, ["kill kill bill", "aaa"])
 
-    assert grows_with_the_length(read, seed)
+    assert grows_with_the_length(read, seed, short=96_000)
 
 
 def test_slurs_stand_in_the_lexicon_as_digests(monkeypatch) -> None:
